@@ -1,0 +1,66 @@
+import type { Database, Transaction } from './database.ts'
+import { inTransaction } from './transaction.ts'
+
+/**
+ * Who runs the controllers: one row per lease, taken over when it lapses. `epoch` grows with each new holder and fences
+ * the writes of an old one. Times are the database's own.
+ */
+export type Lease = { readonly name: string; readonly holder: string; readonly epoch: number }
+
+const acquire = {
+  name: 'lease-acquire',
+  text: `insert into lease (name, holder, epoch, expires_at)
+    values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3::float8))
+    on conflict (name) do update set
+      epoch = lease.epoch + case when lease.holder = excluded.holder then 0 else 1 end,
+      holder = excluded.holder,
+      expires_at = excluded.expires_at
+    where lease.holder = excluded.holder or lease.expires_at < clock_timestamp()
+    returning name, holder, epoch`,
+}
+
+const release = {
+  name: 'lease-release',
+  text: `update lease set expires_at = '-infinity' where name = $1 and holder = $2 and epoch = $3`,
+}
+
+const fence = {
+  name: 'lease-fence',
+  text: `select 1 as held from lease where name = $1 and holder = $2 and epoch = $3 for share`,
+}
+
+/** Takes, keeps or renews the lease; undefined while another holder's has not lapsed. */
+export async function acquireLease(
+  db: Database,
+  name: string,
+  holder: string,
+  seconds: number,
+): Promise<Lease | undefined> {
+  const [row] = await db.run<Lease>(acquire, [name, holder, seconds])
+  return row
+}
+
+/** Gives the lease up at once, so that the next holder need not wait for it to lapse. */
+export async function releaseLease(db: Database, lease: Lease): Promise<void> {
+  await db.run(release, [lease.name, lease.holder, lease.epoch])
+}
+
+/** The lease went to somebody else: whatever was being done must stop, nothing of it was written. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** A transaction that only commits while `lease` is still ours. Without a lease it is an ordinary one (single-process tests). */
+export function inFencedTransaction<T>(
+  db: Database,
+  lease: Lease | undefined,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return inTransaction(db, async (tx) => {
+    if (lease !== undefined) {
+      const [held] = await tx.run(fence, [lease.name, lease.holder, lease.epoch])
+      if (held === undefined) throw new LeaseLost(`the lease ${lease.name} went to another holder`)
+    }
+    return work(tx)
+  })
+}

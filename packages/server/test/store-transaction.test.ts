@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import { UniqueViolation } from '../src/store/database.ts'
+import { acquireLease, inFencedTransaction, LeaseLost, releaseLease } from '../src/store/lease.ts'
+import { inTransaction } from '../src/store/transaction.ts'
+import { useDatabase } from './support/database.ts'
+
+const t = useDatabase()
+
+describe('inTransaction', () => {
+  test('commits what the work did', async () => {
+    await inTransaction(t.db, (tx) => tx.query('create table committed (id int primary key)'))
+    expect(await t.db.query('select count(*) as n from committed')).toEqual([{ n: 0 }])
+  })
+
+  test('rolls everything back when the work throws', async () => {
+    await t.db.query('create table kept (id int primary key)')
+    const failing = inTransaction(t.db, async (tx) => {
+      await tx.query('insert into kept values (1)')
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(await t.db.query('select * from kept')).toEqual([])
+  })
+
+  test('a unique index that refuses a row is a UniqueViolation with the constraint', async () => {
+    await t.db.query('create table once (id int primary key)')
+    await t.db.query('insert into once values (1)')
+    const again = t.db.query('insert into once values (1)')
+    await expect(again).rejects.toBeInstanceOf(UniqueViolation)
+    await expect(again).rejects.toMatchObject({ constraint: 'once_pkey' })
+  })
+
+  test('runs again after losing a race', async () => {
+    let runs = 0
+    await inTransaction(t.db, async (tx) => {
+      runs += 1
+      if (runs < 3) await tx.query(`do $$ begin raise exception 'race' using errcode = '40001'; end $$`)
+    })
+    expect(runs).toBe(3)
+  })
+})
+
+describe('lease', () => {
+  test('one holder at a time, an epoch per holder, and an old holder writes nothing', async () => {
+    const first = await acquireLease(t.db, 'controllers', 'a', 60)
+    expect(first).toMatchObject({ holder: 'a', epoch: 1 })
+    expect(await acquireLease(t.db, 'controllers', 'b', 60)).toBeUndefined()
+    expect(await acquireLease(t.db, 'controllers', 'a', 60)).toMatchObject({ epoch: 1 })
+    if (first === undefined) throw new Error('no lease')
+    await releaseLease(t.db, first)
+    expect(await acquireLease(t.db, 'controllers', 'b', 60)).toMatchObject({ holder: 'b', epoch: 2 })
+    await expect(inFencedTransaction(t.db, first, async () => 'written')).rejects.toBeInstanceOf(LeaseLost)
+  })
+})

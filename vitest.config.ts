@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], environment: 'node' } },
+      {
+        test: {
+          name: 'simulator',
+          include: ['packages/simulator/test/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'database',
+          include: ['packages/server/test/**/*.test.ts', 'packages/cli/test/**/*.test.ts'],
+          environment: 'node',
+          globalSetup: ['packages/server/test/support/global-postgres.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+    pool: 'threads',
+    maxWorkers: 2,
+    reporters: ['default', './scripts/summary-reporter.mjs'],
+  },
+})
