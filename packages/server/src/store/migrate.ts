@@ -9,10 +9,14 @@ export type Migration = { readonly number: number; readonly name: string; readon
 /** The database was written by a newer Podyard: running on would misread it. */
 export class DatabaseTooNew extends Error {
   override readonly name = 'DatabaseTooNew'
-  constructor(readonly found: number, readonly known: number) {
+  readonly found: number
+  readonly known: number
+  constructor(found: number, known: number) {
     super(
       `the database is at migration ${found}, this program knows up to ${known}: start a newer Podyard, or restore a database of this version`,
     )
+    this.found = found
+    this.known = known
   }
 }
 
