@@ -1,1 +1,1 @@
-export {}
+export * from './named.ts'

@@ -84,8 +84,7 @@ export const serverlessErrors = {
       publicMessage: 'pool does not exist or has been deleted. check input parameters',
     }),
   /** 130600: the body cannot be decoded; the text names the field or the place. */
-  undecodable: (text: string) =>
-    new AppError({ family: 'serverless', code: 130600, status: 400, publicMessage: text }),
+  undecodable: (text: string) => new AppError({ family: 'serverless', code: 130600, status: 400, publicMessage: text }),
   /** 4104 with 413: the body is over the limit. */
   tooLarge: (limitBytes: number) => serverlessErrors.invalid(`the request body exceeds ${limitBytes} bytes`, 413),
 } as const

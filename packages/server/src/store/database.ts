@@ -27,7 +27,9 @@ export type Database = Queryable & {
 
 export type DatabaseOptions = {
   /** libpq URL, or a socket directory with a port. */
-  readonly connection: string | { readonly host: string; readonly port: number; readonly database: string; readonly user: string }
+  readonly connection:
+    | string
+    | { readonly host: string; readonly port: number; readonly database: string; readonly user: string }
   /** Connections at most. */
   readonly max?: number
   /** Milliseconds to wait for a connection before the request fails with "storage is unavailable". */
@@ -132,7 +134,16 @@ export function translate(error: unknown): Error | AppError {
 }
 
 const socketCodes = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EACCES',
 ])
 
 /** Whether the database is gone (as opposed to: it refused this statement). */

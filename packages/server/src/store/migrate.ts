@@ -23,7 +23,11 @@ export class DatabaseTooNew extends Error {
 export async function readMigrations(dir: URL = migrationsDir): Promise<Migration[]> {
   const names = (await readdir(dir)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort()
   const migrations = await Promise.all(
-    names.map(async (name) => ({ number: Number(name.slice(0, 4)), name, sql: await readFile(new URL(name, dir), 'utf8') })),
+    names.map(async (name) => ({
+      number: Number(name.slice(0, 4)),
+      name,
+      sql: await readFile(new URL(name, dir), 'utf8'),
+    })),
   )
   migrations.forEach((m, i) => {
     if (m.number !== i + 1) throw new Error(`migration ${m.name}: expected number ${i + 1}`)

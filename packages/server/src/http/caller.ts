@@ -1,0 +1,22 @@
+/** What of a request says who sends it. */
+export type RequestFacts = {
+  /** First value of a header, by lower-case name. */
+  header(name: string): string | undefined
+  /** The parsed JSON body, where one was read: ESB clients put their credentials into it (container API reference 7.3). */
+  readonly body: unknown
+}
+
+/** Who is calling, as far as the use cases need to know. */
+export type Caller = {
+  /** Stored as creator and modifier. */
+  readonly user: string
+  /** Supplier account: the tenant whose rows are seen and written. */
+  readonly tenant: string
+}
+
+export type AccessDecision =
+  | { readonly allowed: true; readonly caller: Caller }
+  | { readonly allowed: false; readonly status: 401 | 403; readonly reason: string }
+
+/** The access check as the HTTP shell knows it; `access/` implements it. */
+export type Access = { readonly mode: 'open' | 'token'; check(request: RequestFacts): AccessDecision }

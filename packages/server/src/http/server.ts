@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  type RawServerDefault,
+} from 'fastify'
+import { v1Errors } from '../errors.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Access, Caller } from './caller.ts'
+import { bodyLimitBytes } from './limits.ts'
+import { problemErrorHandler, problemNotFound } from './problem.ts'
+import { schemaController } from './validators.ts'
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the access check before the handler runs. */
+    caller: Caller
+  }
+  interface FastifyContextConfig {
+    /** Probes: no access check, no log line. */
+    probe?: boolean
+  }
+}
+
+export type ServerOptions = {
+  readonly version: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly access: Access
+  /** `undefined` when ready; else why not, for `/readyz`. */
+  readonly notReadyBecause: () => Promise<string | undefined>
+  /** Registers the capabilities' routes. */
+  readonly routes: (app: App) => Promise<void>
+}
+
+/**
+ * The HTTP shell: request ids, one log line per request, bodies as bytes (each dialect parses them in its own way), the
+ * access check, probes, metrics and the OpenAPI document.
+ */
+export async function buildServer(options: ServerOptions): Promise<App> {
+  const app: App = fastify({
+    loggerInstance: options.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: bodyLimitBytes,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1024, caseSensitive: true },
+    schemaController,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    // Paths with broken percent-encoding end up here, before any dialect.
+    frameworkErrors: (error, request, reply) => problemErrorHandler(error, request as FastifyRequest, reply as never),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.decorateRequest('caller', null as never)
+
+  const requests = options.metrics.counter('podyard_http_requests_total', 'HTTP requests answered', [
+    'method',
+    'route',
+    'status',
+  ])
+  const seconds = options.metrics.histogram('podyard_http_request_duration_seconds', 'Time to answer', [
+    'method',
+    'route',
+  ])
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    if (request.routeOptions.config.probe === true) return
+    const route = request.routeOptions.url ?? 'unknown'
+    requests.inc({ method: request.method, route, status: String(reply.statusCode) })
+    seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000)
+    options.logger.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request',
+    )
+  })
+
+  app.setErrorHandler(problemErrorHandler)
+  app.setNotFoundHandler(problemNotFound)
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Podyard',
+        version: options.version,
+        description: 'Keeps Kubernetes pods ready before they are needed, and knows where every one of them is.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+    },
+    refResolver: {
+      // Components carry the schema's own name.
+      buildLocalReference: (json, _base, _fragment, index) =>
+        typeof json.$id === 'string' ? json.$id : `def-${index}`,
+    },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { validatorUrl: null } as never })
+
+  app.get('/healthz', { config: { probe: true }, schema: { hide: true } }, async (_request, reply) =>
+    reply.type('text/plain').send('ok\n'),
+  )
+  app.get('/readyz', { config: { probe: true }, schema: { hide: true } }, async (_request, reply) => {
+    const reason = await options.notReadyBecause()
+    return reason === undefined
+      ? reply.type('text/plain').send('ok\n')
+      : reply.code(503).type('text/plain').send(`not ready: ${reason}\n`)
+  })
+  app.get('/metrics', { config: { probe: true }, schema: { hide: true } }, async (_request, reply) =>
+    reply.type(options.metrics.registry.contentType).send(await options.metrics.registry.metrics()),
+  )
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+
+  await options.routes(app)
+  return app
+}
+
+/** Refuses what the access check refuses, in the words of `deny`; dialects add it as a hook after the body is parsed. */
+export function checkAccess(
+  access: Access,
+  request: FastifyRequest,
+  deny: (status: 401 | 403, reason: string) => Error,
+): void {
+  const decision = access.check({
+    header: (name) => {
+      const value = request.headers[name]
+      return Array.isArray(value) ? value[0] : value
+    },
+    body: request.body,
+  })
+  if (!decision.allowed) throw deny(decision.status, decision.reason)
+  request.caller = decision.caller
+}
+
+/** The denial of routes that have no dialect of their own. */
+export const denyAsProblem = (status: 401 | 403, reason: string) =>
+  status === 401 ? v1Errors.unauthorized(reason) : v1Errors.forbidden(reason)
+
+const requestIdHeaders = ['x-request-id', 'x-bkapi-request-id', 'cc_request_id']
+
+/** The caller's request id when it is a sane one (it goes into logs and answers), else a new one. */
+function requestIdOf(request: { readonly headers: IncomingMessage['headers'] }): string {
+  for (const name of requestIdHeaders) {
+    const value = request.headers[name]
+    if (typeof value === 'string' && /^[\w.:/+=@-]{1,128}$/.test(value)) return value
+  }
+  return randomUUID().replaceAll('-', '')
+}
