@@ -15,7 +15,7 @@ const acquire = {
       epoch = lease.epoch + case when lease.holder = excluded.holder then 0 else 1 end,
       holder = excluded.holder,
       expires_at = excluded.expires_at
-    where lease.holder = excluded.holder or lease.expires_at < clock_timestamp()
+    where lease.holder = excluded.holder or lease.expires_at < clock_timestamp() or $4::bool
     returning name, holder, epoch`,
 }
 
@@ -29,14 +29,18 @@ const fence = {
   text: `select 1 as held from lease where name = $1 and holder = $2 and epoch = $3 for share`,
 }
 
-/** Takes, keeps or renews the lease; undefined while another holder's has not lapsed. */
+/**
+ * Takes, keeps or renews the lease; undefined while another holder's has not lapsed. `force` takes it in any case: for a
+ * process that knows that the holder is dead.
+ */
 export async function acquireLease(
   db: Database,
   name: string,
   holder: string,
   seconds: number,
+  options: { readonly force?: boolean } = {},
 ): Promise<Lease | undefined> {
-  const [row] = await db.run<Lease>(acquire, [name, holder, seconds])
+  const [row] = await db.run<Lease>(acquire, [name, holder, seconds, options.force ?? false])
   return row
 }
 
