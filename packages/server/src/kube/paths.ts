@@ -3,7 +3,9 @@ import type { KubeObject, ObjectName, Resource } from './types.ts'
 /** `/api/v1/namespaces/default/pods`, `/apis/apps/v1/deployments`: all objects of a kind, of one namespace when given. */
 export function collectionPath<T extends KubeObject>(resource: Resource<T>, namespace?: string): string {
   const root =
-    resource.group === '' ? `/api/${resource.version}` : `/apis/${encodeURIComponent(resource.group)}/${resource.version}`
+    resource.group === ''
+      ? `/api/${resource.version}`
+      : `/apis/${encodeURIComponent(resource.group)}/${resource.version}`
   const scope = resource.namespaced && namespace !== undefined ? `/namespaces/${segment('namespace', namespace)}` : ''
   return `${root}${scope}/${resource.plural}`
 }

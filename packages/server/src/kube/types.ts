@@ -63,6 +63,8 @@ export type ListOptions = CallOptions & {
   readonly fieldSelector?: string
   /** Objects per page. Default 500; pages are followed until the end. */
   readonly pageSize?: number
+  /** Applied to each object as its page arrives, so that what it drops never piles up. */
+  readonly transform?: (object: KubeObject) => KubeObject
 }
 
 export type ObjectList<T extends KubeObject> = { readonly items: T[]; readonly resourceVersion: string }

@@ -1,0 +1,85 @@
+import type { HttpRequest, KubeHttp } from './http.ts'
+import { createLineSplitter } from './lines.ts'
+import { collectionPath } from './paths.ts'
+import { errorFromStatus } from './status.ts'
+import { KubeError, type KubeObject, type Resource, type WatchEvent, type WatchOptions } from './types.ts'
+
+const defaultIdleTimeoutMs = 90_000
+/**
+ * How long the server keeps one watch: this and up to as much again, so that many watches do not end together, and so
+ * that a load balancer's limit on old connections is seldom met.
+ */
+const serverTimeoutSeconds = 300
+
+/**
+ * Watches from a version on, on a connection of its own. Ends normally when the server ends the stream. Throws KubeError
+ * for a refusal and for an ERROR event (410: list again), KubeConnectionError when the connection breaks or falls
+ * silent, the signal's reason when it aborts.
+ */
+export async function* watchObjects<T extends KubeObject>(
+  http: KubeHttp,
+  resource: Resource<T>,
+  options: WatchOptions,
+  random: () => number = Math.random,
+): AsyncGenerator<WatchEvent<T>> {
+  const { signal } = options
+  const request: HttpRequest = {
+    verb: 'watch',
+    resource: resource.plural,
+    method: 'GET',
+    path: collectionPath(resource, options.namespace),
+    query: {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion: options.resourceVersion,
+      timeoutSeconds: String(Math.round(serverTimeoutSeconds * (1 + random()))),
+      labelSelector: options.labelSelector,
+      fieldSelector: options.fieldSelector,
+    },
+  }
+  const stream = await http.open(request, { signal, idleTimeoutMs: options.idleTimeoutMs ?? defaultIdleTimeoutMs })
+  const splitter = createLineSplitter()
+  const chunks = stream[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const chunk = await chunks.next().catch((error: unknown) => {
+        throw http.streamError(request, error, signal)
+      })
+      // A proxy may end a broken stream as if it were whole; what was cut off comes again on the next watch.
+      if (chunk.done) return
+      for (const line of splitter.push(chunk.value)) {
+        signal.throwIfAborted()
+        const event = parseWatchEvent<T>(line)
+        if (event !== undefined) yield event
+      }
+    }
+  } finally {
+    // Frees the connection when the consumer stops early.
+    await chunks.return?.()
+  }
+}
+
+/** One line of a watch. Undefined for an event type that we do not know: servers may add some. */
+export function parseWatchEvent<T extends KubeObject>(line: string): WatchEvent<T> | undefined {
+  let event: { readonly type?: unknown; readonly object?: KubeObject }
+  try {
+    event = JSON.parse(line)
+  } catch {
+    throw new Error('the watch sent a line that is not JSON')
+  }
+  switch (event.type) {
+    case 'ADDED':
+    case 'MODIFIED':
+    case 'DELETED':
+      return { type: event.type, object: event.object as T }
+    case 'BOOKMARK':
+      return { type: 'BOOKMARK', resourceVersion: event.object?.metadata?.resourceVersion ?? '' }
+    case 'ERROR':
+      throw (
+        errorFromStatus(event.object) ??
+        new KubeError({ code: 500, reason: '', message: 'the watch ended with an error of unknown form' })
+      )
+    default:
+      return undefined
+  }
+}
