@@ -51,6 +51,7 @@ export type KubeHttp = {
   ): Promise<AsyncIterable<Uint8Array>>
   /** The error to throw for a stream of `open` that failed. */
   streamError(request: HttpRequest, error: unknown, signal: AbortSignal): unknown
+  /** Breaks the watches, waits for the calls that run (each has its deadline), refuses new ones. */
   close(): Promise<void>
 }
 
@@ -85,6 +86,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
   }
   const calls = new Pool(origin, { ...base, connections: options.connections ?? 32, maxResponseSize: maxAnswerBytes })
   const watches = new Pool(origin, { ...base, connections: null })
+  let closing: Promise<unknown> | undefined
 
   /** One request, and one more when a 401 turns up a newer token. */
   async function send(pool: Pool, request: HttpRequest, signal: AbortSignal, idleTimeoutMs: number) {
@@ -104,6 +106,8 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
               ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
             },
             body: request.body === undefined ? null : JSON.stringify(request.body),
+            // Said outright, as undici otherwise gives up the connection after each DELETE that has a body.
+            reset: false,
             signal,
             headersTimeout: idleTimeoutMs,
             bodyTimeout: idleTimeoutMs,
@@ -183,7 +187,8 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
     streamError,
 
     async close() {
-      await Promise.all([watches.destroy(), calls.close()])
+      closing ??= Promise.all([watches.destroy(), calls.close()])
+      await closing
     },
   }
 }
