@@ -23,7 +23,8 @@ export function formatAddress(address: Address): string {
 /** Only this machine can reach it. */
 export function isLoopback(address: Address): boolean {
   const host = address.host.toLowerCase()
-  return host === 'localhost' || (isIpv4(host) && host.startsWith('127.')) || /^(0{0,4}:){2,7}0{0,3}1$|^::1$/.test(host)
+  if (host.includes(':')) return new URL(`http://[${host}]/`).hostname === '[::1]'
+  return host === 'localhost' || (isIpv4(host) && host.startsWith('127.'))
 }
 
 function isIpv4(host: string): boolean {

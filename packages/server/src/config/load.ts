@@ -59,6 +59,8 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const warnings: string[] = []
   const file = readSettingsFile(input)
   const given = new Map<string, Given>()
+  for (const { name, default: value } of settings)
+    if (value !== undefined) given.set(name, { source: 'default', from: 'default', value, base: '' })
   const byName = new Map(settings.map((setting) => [setting.name, setting]))
 
   for (const [name, value] of Object.entries(file?.members ?? {})) {
@@ -95,8 +97,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const values = new Map<string, unknown>()
   for (const setting of settings) {
     const from = given.get(setting.name)
-    const value = from === undefined ? setting.default : read(setting, from, problems)
-    if (value !== undefined) values.set(setting.key, value)
+    if (from !== undefined) values.set(setting.key, read(setting, from, problems))
   }
   if (problems.length > 0) throw new ConfigError(problems)
   values.set('dataDir', values.get('dataDir') ?? defaultDataDir(input.checkout, input.isRoot))
@@ -154,8 +155,8 @@ function accessOf(config: Omit<Config, 'access'>): 'open' | 'token' {
 }
 
 function readSettingsFile(input: ConfigInput): { path: string; members: Record<string, unknown> } | undefined {
-  const flag = input.flags['config']
-  const named = flag ?? input.environment['PODYARD_CONFIG']
+  const flag = input.flags.config
+  const named = flag ?? input.environment.PODYARD_CONFIG
   if (named === undefined || named === '') return undefined
   const path = resolve(input.workingDirectory, named)
   const from = flag === undefined ? 'environment PODYARD_CONFIG' : 'flag --config'

@@ -170,7 +170,7 @@ export type Setting = {
 }
 
 export const settings: readonly Setting[] = Object.entries(settingsSchema.properties).map(([key, schema]) => {
-  const about = schema as {
+  const about = schema as unknown as {
     readonly type: string
     readonly form?: SettingForm
     readonly default?: string | number
