@@ -1,3 +1,5 @@
+import { cmdbMessage } from './http/cmdb-messages.ts'
+
 /**
  * Every error that a client can see, built here and nowhere else.
  *
@@ -23,6 +25,8 @@ export type AppErrorInit = {
   readonly details?: readonly ErrorDetail[]
   readonly retryable?: boolean
   readonly retryAfterSeconds?: number
+  /** What the inventory answers as `data` beside the error, where the original does so; null elsewhere. */
+  readonly data?: unknown
   readonly cause?: unknown
 }
 
@@ -36,6 +40,7 @@ export class AppError extends Error {
   readonly details: readonly ErrorDetail[]
   readonly retryable: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly data: unknown
 
   constructor(init: AppErrorInit) {
     super(init.publicMessage, init.cause === undefined ? undefined : { cause: init.cause })
@@ -47,6 +52,7 @@ export class AppError extends Error {
     this.details = (init.details ?? []).slice(0, 20)
     this.retryable = init.retryable ?? false
     this.retryAfterSeconds = init.retryAfterSeconds
+    this.data = init.data ?? null
   }
 }
 
@@ -87,6 +93,61 @@ export const serverlessErrors = {
   undecodable: (text: string) => new AppError({ family: 'serverless', code: 130600, status: 400, publicMessage: text }),
   /** 4104 with 413: the body is over the limit. */
   tooLarge: (limitBytes: number) => serverlessErrors.invalid(`the request body exceeds ${limitBytes} bytes`, 413),
+} as const
+
+type CmdbErrorOptions = Pick<AppErrorInit, 'status' | 'details' | 'data' | 'cause'>
+
+function cmdbError(code: number, args: readonly (string | number)[], options: Partial<CmdbErrorOptions> = {}) {
+  return new AppError({
+    family: 'cmdb',
+    code,
+    status: 200,
+    args,
+    publicMessage: cmdbMessage(code, 'en', args),
+    ...options,
+  })
+}
+
+/**
+ * Errors of the inventory's routes (container API reference 3.2, 3.3, 10.8). HTTP 200 unless stated: the originals'
+ * clients look at the code. `details` name the items of the request that are at fault.
+ */
+export const cmdbErrors = {
+  /** 1199000: broken JSON or a wrong type. */
+  undecodable: (details: readonly ErrorDetail[] = []) => cmdbError(1199000, [], { details }),
+  /** 1199004 with 413: the body is over the limit. */
+  tooLarge: () => cmdbError(1199004, [], { status: 413 }),
+  /** 1199000 with 415: the content type says that the body is not JSON. */
+  unsupportedMediaType: () =>
+    cmdbError(1199000, [], {
+      status: 415,
+      details: [{ path: 'Content-Type', message: 'must be application/json, or absent' }],
+    }),
+  /** 1199006: a relation does not hold, children exist, a bad filter. */
+  mismatch: (what: string, details: readonly ErrorDetail[] = []) => cmdbError(1199006, [what], { details }),
+  /** 1199010: a required id or list is absent. */
+  unset: (what: string, details: readonly ErrorDetail[] = []) => cmdbError(1199010, [what], { details }),
+  /** 1199011: a required field is null, a field may not be changed, a bad page. */
+  invalid: (what: string, details: readonly ErrorDetail[] = []) => cmdbError(1199011, [what], { details }),
+  /** 1199014: a unique key is taken; `key` is its text, such as ` bk_cluster_id: 1, name: "node1" `. */
+  duplicate: (key: string, details: readonly ErrorDetail[] = [], cause?: unknown) =>
+    cmdbError(1199014, [key], { details, cause }),
+  /** 1199019: an id that must exist does not. */
+  notFound: (details: readonly ErrorDetail[] = []) => cmdbError(1199019, [], { details }),
+  /** 1199035: more items than a call may have. */
+  tooMany: (what: string, limit: number) => cmdbError(1199035, [what, limit]),
+  /** 1199059: page.limit beyond 500. */
+  pageTooLong: () => cmdbError(1199059, []),
+  /** 1199998: the original's untyped errors, with their literal text. */
+  untyped: (text: string, details: readonly ErrorDetail[] = []) => cmdbError(1199998, [text], { details }),
+  /** 1199047: no or wrong credentials (401), or a request that the open mode does not take (403). */
+  denied: (status: 401 | 403, reason: string) =>
+    cmdbError(1199047, [], { status, details: [{ path: '', message: reason }] }),
+  /** -1 with 404: no such path. */
+  noRoute: (method: string, path: string) => cmdbError(-1, [`no route ${method} ${path}`], { status: 404 }),
+  /** A code of section 10.8 with its arguments. */
+  other: (code: number, args: readonly (string | number)[] = [], options: Partial<CmdbErrorOptions> = {}) =>
+    cmdbError(code, args, options),
 } as const
 
 /** Errors of `/v1` and of everything that is in neither dialect: RFC 9457 problem documents. */
