@@ -1,5 +1,5 @@
 import { type Backoff, backoffMs } from './backoff.ts'
-import { sleep } from './deadline.ts'
+import { sleep as sleepFor } from './deadline.ts'
 import { isExpired, isTooLargeVersion } from './status.ts'
 import {
   type Change,
@@ -34,14 +34,18 @@ export type ReflectorOptions<T extends KubeObject> = {
   readonly random?: () => number
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** Waits; rejects when the signal aborts. Another one in tests only. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 const defaultListTimeoutMs = 120_000
 const defaultBackoff: Backoff = { baseMs: 200, maxMs: 30_000 }
 /** A watch that ends at once with nothing said must not be opened again at once: some proxies do that for ever. */
 const shortWatchMs = 1_000
-/** After as many watches in a row that brought nothing, the version itself is in doubt (a server made anew): list again. */
-const maxBarrenWatches = 5
+/** After as many refused watches in a row the version itself is in doubt (a server made anew): list again. */
+const maxRefusedWatches = 5
+/** Refusals that say nothing about the version; listing again would only add to the server's load. */
+const unrelatedCodes = new Set([401, 403, 429, 503])
 
 /** Makes a reflector; it does nothing until `run`. */
 export function createReflector<T extends KubeObject>(
@@ -56,6 +60,7 @@ export function createReflector<T extends KubeObject>(
   synced.catch(() => {})
   const now = options.now ?? Date.now
   const random = options.random ?? Math.random
+  const sleep = options.sleep ?? sleepFor
   const transform = options.transform ?? ((object: T) => object)
   let isSynced = false
   let isStarted = false
@@ -144,7 +149,7 @@ export function createReflector<T extends KubeObject>(
     const backoff = options.backoff ?? defaultBackoff
     let version: string | undefined
     let failures = 0
-    let barrenWatches = 0
+    let refusedWatches = 0
     while (!signal.aborted) {
       let isBarren = true
       try {
@@ -160,7 +165,7 @@ export function createReflector<T extends KubeObject>(
           lastHeardAt = now()
           isBarren = false
           failures = 0
-          barrenWatches = 0
+          refusedWatches = 0
           version = apply(event, version)
           // What the server said before the stop still counts; what comes after it does not.
           if (signal.aborted) return
@@ -170,10 +175,10 @@ export function createReflector<T extends KubeObject>(
       } catch (error) {
         if (signal.aborted) return
         report(error, version === undefined ? 'list' : 'watch')
-        if (version !== undefined && isBarren) barrenWatches += 1
-        if (isExpired(error) || isTooLargeVersion(error) || barrenWatches >= maxBarrenWatches) {
+        if (version !== undefined && error instanceof KubeError && !unrelatedCodes.has(error.code)) refusedWatches += 1
+        if (isExpired(error) || isTooLargeVersion(error) || refusedWatches >= maxRefusedWatches) {
           version = undefined
-          barrenWatches = 0
+          refusedWatches = 0
         }
         const askedMs = error instanceof KubeError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
         await sleep(Math.min(askedMs, backoff.maxMs) + backoffMs(backoff, failures++, random()), signal)

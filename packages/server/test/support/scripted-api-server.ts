@@ -98,9 +98,10 @@ export function sendStatus(
 }
 
 /** Opens a watch's answer and sends the given events; it stays open. */
-export function startWatch(response: ServerResponse, ...events: readonly unknown[]): void {
+export function startWatch(response: ServerResponse, ...events: readonly unknown[]): ServerResponse {
   response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
   for (const event of events) response.write(`${JSON.stringify(event)}\n`)
+  return response
 }
 
 /** Waits until the condition holds; fails with `what` after five seconds. */
