@@ -1,1 +1,5 @@
+export * from './inventory-kube.ts'
+export * from './inventory-structures.ts'
+export * from './inventory-types.ts'
 export * from './named.ts'
+export * from './pools.ts'
