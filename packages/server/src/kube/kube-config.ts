@@ -17,7 +17,7 @@ export type KubeConfig = {
   readonly certificateData?: string
   readonly keyData?: string
   readonly token?: string
-  /** Read again at most once a minute, and at once after a 401; wins over `token`. */
+  /** Read again at most once a minute, and at once after a 401. Wins over `token`, as everywhere in Kubernetes. */
   readonly tokenFile?: string
   readonly insecureSkipTlsVerify?: boolean
   /** The name in the server's certificate, where it differs from the host. */
@@ -64,7 +64,7 @@ export async function loadKubeConfig(path: string, options: { readonly context?:
   const certificateData = user?.certData ?? (await readOptional(user?.certFile, 'the client certificate'))
   const keyData = user?.keyData ?? (await readOptional(user?.keyFile, 'the client key'))
   // The parser drops the member `tokenFile` (it reads one named `token-file`, which nobody writes).
-  const tokenFile = user && !user.token ? rawTokenFile(raw, user.name) : undefined
+  const tokenFile = user ? rawTokenFile(raw, user.name) : undefined
   return {
     server: cluster.server,
     namespace: context.namespace ?? 'default',

@@ -11,7 +11,10 @@ export type TokenSource = {
 
 const rereadAfterMs = 60_000
 
-/** @param nowMs a clock that never goes back, in milliseconds */
+/**
+ * @param config.token used as it is, or until the file has been read where there is one
+ * @param nowMs a clock that never goes back, in milliseconds
+ */
 export function createTokenSource(
   config: { readonly token?: string; readonly tokenFile?: string },
   nowMs: () => number,
@@ -20,8 +23,8 @@ export function createTokenSource(
   if (tokenFile === undefined) {
     return { current: async () => config.token, renew: async () => false }
   }
-  let token: string | undefined
-  let readAtMs = 0
+  let token = config.token
+  let readAtMs = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
 
   async function read(path: string): Promise<void> {
@@ -30,7 +33,7 @@ export function createTokenSource(
       if (text === '') throw new KubeConfigError(`the token file ${path} is empty`)
       token = text
     } catch (error) {
-      // The old token may well be good still; the server decides.
+      // The token that we have may well be good still; the server decides.
       if (token !== undefined) return
       if (error instanceof KubeConfigError) throw error
       const { code } = error as NodeJS.ErrnoException
