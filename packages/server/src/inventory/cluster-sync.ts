@@ -1,0 +1,376 @@
+/**
+ * The inventory's side of sync: reads what is stored of one cluster, and writes a batch of changes in one transaction with
+ * a fixed number of statements. Rows of other origins are parents at most; they are neither updated nor removed.
+ */
+import type { Database, Queryable, Statement, Transaction } from '../store/database.ts'
+import { inFencedTransaction, type Lease } from '../store/lease.ts'
+import type { NamespaceFacts, NodeFacts, PodFacts, WorkloadFacts, WorkloadKey } from './cluster-facts.ts'
+import * as sql from './cluster-sync-sql.ts'
+import { type InventoryEvent, insertInventoryEvents, toInventoryEvent } from './inventory-log.ts'
+
+/** The cluster that is kept in step, and whom its rows belong to. */
+export type SyncTarget = {
+  readonly clusterId: number
+  readonly clusterUid: string
+  readonly bizId: number
+  readonly tenant: string
+  /** Stored as creator and modifier. */
+  readonly user: string
+  /** The host of a node, by its addresses; made when there is none. In the order of the nodes. */
+  readonly hostsOf: (nodes: readonly NodeFacts[]) => Promise<readonly number[]>
+}
+
+export type StoredParent = { readonly id: number; readonly synced: boolean }
+export type StoredNode = StoredParent & { readonly hostId: number }
+export type StoredWorkload = StoredParent & WorkloadKey
+
+/** What the inventory holds of the cluster: parents by name whatever their origin, pods of sync's own by uid. */
+export type SyncedCluster = {
+  readonly namespaces: ReadonlyMap<string, StoredParent>
+  readonly nodes: ReadonlyMap<string, StoredNode>
+  readonly workloads: ReadonlyMap<string, StoredWorkload>
+  readonly pods: Map<string, number>
+}
+
+export type ClusterChanges = {
+  readonly namespaces: { readonly upsert: readonly NamespaceFacts[]; readonly remove: readonly string[] }
+  readonly nodes: { readonly upsert: readonly NodeFacts[]; readonly remove: readonly string[] }
+  readonly workloads: { readonly upsert: readonly WorkloadFacts[]; readonly remove: readonly WorkloadKey[] }
+  /** Removed pods by uid. */
+  readonly pods: { readonly upsert: readonly PodFacts[]; readonly remove: readonly string[] }
+}
+
+export type ClusterChangeResult = {
+  /** The parents are new maps; the pods are the same map, changed after the commit: it may hold 50,000. */
+  readonly stored: SyncedCluster
+  readonly written: readonly {
+    readonly kind: string
+    readonly change: 'create' | 'update' | 'delete'
+    readonly count: number
+  }[]
+  /** Parents that should go but have children. */
+  readonly kept: {
+    readonly namespaces: readonly string[]
+    readonly nodes: readonly string[]
+    readonly workloads: readonly WorkloadKey[]
+  }
+}
+
+/** One text for a workload's key, for maps. */
+export function workloadKeyText(key: WorkloadKey): string {
+  return JSON.stringify([key.kind, key.namespace, key.name, key.cr_kind ?? '', key.cr_api_version ?? ''])
+}
+
+const loadNamespaces: Statement = {
+  name: 'sync-load-namespaces',
+  text: `select id, name, origin = 'sync' as synced from namespace where bk_cluster_id = $1`,
+}
+const loadNodes: Statement = {
+  name: 'sync-load-nodes',
+  text: `select id, name, bk_host_id, origin = 'sync' as synced from node where bk_cluster_id = $1`,
+}
+const loadWorkloads: Statement = {
+  name: 'sync-load-workloads',
+  text: `select id, kind, namespace, name, cr_kind, cr_api_version, origin = 'sync' as synced from workload where bk_cluster_id = $1`,
+}
+const loadPods: Statement = {
+  name: 'sync-load-pods',
+  text: `select id, uid from pod where bk_cluster_id = $1 and origin = 'sync' and uid is not null`,
+}
+
+type WorkloadRow = {
+  readonly id: number
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  readonly cr_kind: string | null
+  readonly cr_api_version: string | null
+}
+
+/** Reads what is stored of the cluster. */
+export async function loadSyncedCluster(db: Queryable, target: SyncTarget): Promise<SyncedCluster> {
+  const at = [target.clusterId]
+  const namespaces = await db.run<StoredParent & { name: string }>(loadNamespaces, at)
+  const nodes = await db.run<StoredParent & { name: string; bk_host_id: number }>(loadNodes, at)
+  const workloads = await db.run<StoredParent & WorkloadRow>(loadWorkloads, at)
+  const pods = await db.run<{ id: number; uid: string }>(loadPods, at)
+  return {
+    namespaces: new Map(namespaces.map(({ name, id, synced }) => [name, { id, synced }])),
+    nodes: new Map(nodes.map((node) => [node.name, { id: node.id, synced: node.synced, hostId: node.bk_host_id }])),
+    workloads: new Map(
+      workloads.map((row) => [workloadKeyText(keyOf(row)), { id: row.id, synced: row.synced, ...keyOf(row) }]),
+    ),
+    pods: new Map(pods.map(({ uid, id }) => [uid, id])),
+  }
+}
+
+function keyOf(row: WorkloadRow): WorkloadKey {
+  const { kind, namespace, name, cr_kind, cr_api_version } = row
+  return { kind, namespace, name, ...(cr_kind === null || cr_api_version === null ? {} : { cr_kind, cr_api_version }) }
+}
+
+/** A row as the upserts give it back. */
+type ChangedRow = Record<string, unknown> & {
+  readonly change: 'create' | 'update' | 'same'
+  readonly id: number
+  readonly name: string
+  readonly origin: string
+}
+
+const deleteWorkloads: Statement = {
+  name: 'sync-delete-workloads',
+  text: `delete from workload w using json_to_recordset($2) as i(kind text, id bigint)
+    where w.bk_cluster_id = $1 and w.kind = i.kind and w.id = i.id and w.origin = 'sync'
+      and not exists (select 1 from pod p where p.ref_id = w.id and p.ref_kind = w.kind)
+    returning w.*`,
+}
+const deleteNamespaces: Statement = {
+  name: 'sync-delete-namespaces',
+  text: `delete from namespace n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
+      and not exists (select 1 from pod p where p.bk_namespace_id = n.id)
+      and not exists (select 1 from workload w where w.bk_namespace_id = n.id)
+    returning n.*`,
+}
+const deleteNodes: Statement = {
+  name: 'sync-delete-nodes',
+  text: `delete from node n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
+      and not exists (select 1 from pod p where p.bk_node_id = n.id)
+    returning n.*`,
+}
+/** Synced workloads that only pods told of (no reflector of their kind), once their namespace is to go. */
+const orphanedWorkloads: Statement = {
+  name: 'sync-orphaned-workloads',
+  text: `select kind, id from workload where bk_cluster_id = $1 and bk_namespace_id = any($2::bigint[]) and origin = 'sync'`,
+}
+const deletePods: Statement = {
+  name: 'sync-delete-pods',
+  text: `delete from pod where bk_cluster_id = $1 and origin = 'sync' and uid = any($2::text[]) returning *`,
+}
+const deleteContainersOf: Statement = {
+  name: 'sync-delete-containers-of',
+  text: `delete from container where bk_pod_id = any($1::bigint[]) returning *`,
+}
+/** has_pod follows the pods of these nodes, whoever wrote them. */
+const flipNodes: Statement = {
+  name: 'sync-flip-nodes',
+  text: `with touched as (select id from node where id = any($1::bigint[]) order by id for no key update)
+    update node n set has_pod = not n.has_pod, last_time = $2, modifier = $3, valid_from = now()
+    from touched where n.id = touched.id and n.has_pod <> exists (select 1 from pod p where p.bk_node_id = n.id)
+    returning n.*`,
+}
+const readPods: Statement = {
+  name: 'sync-read-pods',
+  text: `select p.*, (select coalesce(json_agg(c order by c.id), '[]') from container c where c.bk_pod_id = p.id) as containers
+    from pod p where p.id = any($1::bigint[]) order by p.id`,
+}
+
+/**
+ * Writes one batch while `lease` is held, parents before children, and returns what is stored then. The number of
+ * statements does not depend on the batch.
+ */
+export async function applyClusterChanges(
+  db: Database,
+  lease: Lease | undefined,
+  target: SyncTarget,
+  stored: SyncedCluster,
+  changes: ClusterChanges,
+): Promise<ClusterChangeResult> {
+  const hosts = changes.nodes.upsert.length === 0 ? [] : await target.hostsOf(changes.nodes.upsert)
+  const { pods, ...result } = await inFencedTransaction(db, lease, (tx) =>
+    new Batch(tx, target, stored).apply(changes, hosts),
+  )
+  for (const uid of changes.pods.remove) stored.pods.delete(uid)
+  for (const { uid, id } of pods) stored.pods.set(uid, id)
+  return { ...result, stored: { ...result.parents, pods: stored.pods } }
+}
+
+class Batch {
+  readonly #tx: Transaction
+  readonly #target: SyncTarget
+  readonly #namespaces: Map<string, StoredParent>
+  readonly #nodes: Map<string, StoredNode>
+  readonly #workloads: Map<string, StoredWorkload>
+  readonly #events: InventoryEvent[] = []
+  readonly #counts = new Map<string, { kind: string; change: 'create' | 'update' | 'delete'; count: number }>()
+  readonly #nowSeconds = Math.floor(Date.now() / 1000)
+
+  constructor(tx: Transaction, target: SyncTarget, stored: SyncedCluster) {
+    this.#tx = tx
+    this.#target = target
+    this.#namespaces = new Map(stored.namespaces)
+    this.#nodes = new Map(stored.nodes)
+    this.#workloads = new Map(stored.workloads)
+  }
+
+  async apply(changes: ClusterChanges, hosts: readonly number[]) {
+    const touchedNodes = new Set<number>()
+    await this.#removePods(changes.pods.remove, touchedNodes)
+    await this.#upsertNamespaces(changes.namespaces.upsert)
+    await this.#upsertNodes(changes.nodes.upsert, hosts)
+    await this.#upsertWorkloads(changes.workloads.upsert)
+    const pods = await this.#upsertPods(changes.pods.upsert, touchedNodes)
+    await this.#flipNodes(touchedNodes)
+    const kept = await this.#removeParents(changes)
+    await insertInventoryEvents(this.#tx, this.#events)
+    return {
+      parents: { namespaces: this.#namespaces, nodes: this.#nodes, workloads: this.#workloads },
+      pods,
+      written: [...this.#counts.values()],
+      kept,
+    }
+  }
+
+  #record(
+    resource: InventoryEvent['resource'],
+    change: 'create' | 'update' | 'delete',
+    row: Record<string, unknown>,
+  ): void {
+    this.#events.push(toInventoryEvent(resource, change, row))
+    const key = `${resource} ${change}`
+    const counted = this.#counts.get(key) ?? { kind: resource, change, count: 0 }
+    this.#counts.set(key, { ...counted, count: counted.count + 1 })
+  }
+
+  /** Runs one of the upserts and hands every row of the batch to `keep`. */
+  async #upsert(
+    statement: Statement,
+    resource: InventoryEvent['resource'],
+    input: readonly object[],
+    keep: (row: ChangedRow) => void,
+  ): Promise<void> {
+    if (input.length === 0) return
+    const rows = await this.#tx.run<ChangedRow>(statement, this.#values(input))
+    for (const row of rows.sort((a, b) => a.id - b.id)) {
+      keep(row)
+      if (row.change !== 'same') this.#record(resource, row.change, row)
+    }
+  }
+
+  #values(input: readonly object[]): unknown[] {
+    const { clusterId, user, bizId, tenant, clusterUid } = this.#target
+    const numbered = JSON.stringify(input.map((row, ord) => ({ ord, ...row })))
+    return [clusterId, numbered, this.#nowSeconds, user, bizId, tenant, clusterUid]
+  }
+
+  #upsertNamespaces(facts: readonly NamespaceFacts[]): Promise<void> {
+    return this.#upsert(sql.upsertNamespaces, 'kube_namespace', facts, (row) =>
+      this.#namespaces.set(row.name, { id: row.id, synced: row.origin === 'sync' }),
+    )
+  }
+
+  #upsertNodes(facts: readonly NodeFacts[], hosts: readonly number[]): Promise<void> {
+    const input = facts.map((node, i) => ({ ...node, bk_host_id: hosts[i] ?? 0 }))
+    return this.#upsert(sql.upsertNodes, 'kube_node', input, (row) =>
+      this.#nodes.set(row.name, { id: row.id, synced: row.origin === 'sync', hostId: Number(row.bk_host_id) }),
+    )
+  }
+
+  #upsertWorkloads(facts: readonly WorkloadFacts[]): Promise<void> {
+    const input = facts.flatMap((workload) => {
+      const namespace = this.#namespaces.get(workload.namespace)
+      return namespace === undefined ? [] : [{ ...workload, bk_namespace_id: namespace.id }]
+    })
+    return this.#upsert(sql.upsertWorkloads, 'kube_workload', input, (row) => {
+      const key = keyOf(row as unknown as WorkloadRow)
+      this.#workloads.set(workloadKeyText(key), { ...key, id: row.id, synced: row.origin === 'sync' })
+    })
+  }
+
+  async #upsertPods(
+    facts: readonly PodFacts[],
+    touchedNodes: Set<number>,
+  ): Promise<readonly { readonly uid: string; readonly id: number }[]> {
+    const pods = facts.flatMap((pod) => {
+      const namespace = this.#namespaces.get(pod.namespace)
+      const node = this.#nodes.get(pod.node_name)
+      const workload = this.#workloads.get(workloadKeyText(pod.workload))
+      if (namespace === undefined || node === undefined || workload === undefined) return []
+      const { containers: _containers, workload: ref, ...columns } = pod
+      return [
+        {
+          ...columns,
+          bk_namespace_id: namespace.id,
+          ref_kind: ref.kind,
+          ref_id: workload.id,
+          ref_name: ref.name,
+          bk_node_id: node.id,
+          bk_host_id: node.hostId,
+        },
+      ]
+    })
+    if (pods.length === 0) return []
+    const values = this.#values(pods)
+    const updated = await this.#tx.run<{ id: number }>(sql.updatePods, values.slice(0, 4))
+    const inserted = await this.#tx.run<{ id: number; uid: string; bk_node_id: number }>(sql.insertPods, values)
+    for (const { bk_node_id } of inserted) touchedNodes.add(bk_node_id)
+    const containers = this.#values(facts.flatMap((pod) => pod.containers.map((c) => ({ ...c, pod_uid: pod.uid }))))
+    const touched = new Set([...updated, ...inserted].map((row) => row.id))
+    for (const [statement, size] of [
+      [sql.deleteMissingContainers, 2],
+      [sql.updateContainers, 4],
+      [sql.insertContainers, 4],
+    ] as const)
+      for (const row of await this.#tx.run<{ bk_pod_id: number }>(statement, containers.slice(0, size)))
+        touched.add(row.bk_pod_id)
+    const isNew = new Set(inserted.map((row) => row.id))
+    for (const row of await this.#tx.run<Record<string, unknown> & { id: number }>(readPods, [[...touched]]))
+      this.#record('kube_pod', isNew.has(row.id) ? 'create' : 'update', row)
+    return inserted
+  }
+
+  async #removePods(uids: readonly string[], touchedNodes: Set<number>): Promise<void> {
+    if (uids.length === 0) return
+    const rows = await this.#tx.run<Record<string, unknown> & { id: number; bk_node_id: number }>(deletePods, [
+      this.#target.clusterId,
+      uids,
+    ])
+    const containers = await this.#tx.run<Record<string, unknown> & { bk_pod_id: number }>(deleteContainersOf, [
+      rows.map((row) => row.id),
+    ])
+    for (const row of rows.sort((a, b) => a.id - b.id)) {
+      touchedNodes.add(row.bk_node_id)
+      this.#record('kube_pod', 'delete', { ...row, containers: containers.filter((c) => c.bk_pod_id === row.id) })
+    }
+  }
+
+  async #flipNodes(touchedNodes: ReadonlySet<number>): Promise<void> {
+    if (touchedNodes.size === 0) return
+    const rows = await this.#tx.run(flipNodes, [[...touchedNodes], this.#nowSeconds, this.#target.user])
+    for (const row of rows) this.#record('kube_node', 'update', row)
+  }
+
+  async #removeParents(changes: ClusterChanges): Promise<ClusterChangeResult['kept']> {
+    const cluster = this.#target.clusterId
+    const namespaceIds = changes.namespaces.remove.flatMap((name) => this.#namespaces.get(name)?.id ?? [])
+    const workloads = changes.workloads.remove.flatMap((key) => {
+      const workload = this.#workloads.get(workloadKeyText(key))
+      return workload === undefined ? [] : [{ kind: workload.kind, id: workload.id }]
+    })
+    if (namespaceIds.length > 0)
+      workloads.push(...(await this.#tx.run<{ kind: string; id: number }>(orphanedWorkloads, [cluster, namespaceIds])))
+    if (workloads.length > 0)
+      for (const row of await this.#tx.run<Record<string, unknown>>(deleteWorkloads, [
+        cluster,
+        JSON.stringify(workloads),
+      ])) {
+        this.#workloads.delete(workloadKeyText(keyOf(row as unknown as WorkloadRow)))
+        this.#record('kube_workload', 'delete', row)
+      }
+    if (namespaceIds.length > 0)
+      for (const row of await this.#tx.run<Record<string, unknown>>(deleteNamespaces, [cluster, namespaceIds])) {
+        this.#namespaces.delete(String(row.name))
+        this.#record('kube_namespace', 'delete', row)
+      }
+    const nodeIds = changes.nodes.remove.flatMap((name) => this.#nodes.get(name)?.id ?? [])
+    if (nodeIds.length > 0)
+      for (const row of await this.#tx.run<Record<string, unknown>>(deleteNodes, [cluster, nodeIds])) {
+        this.#nodes.delete(String(row.name))
+        this.#record('kube_node', 'delete', row)
+      }
+    return {
+      namespaces: changes.namespaces.remove.filter((name) => this.#namespaces.has(name)),
+      nodes: changes.nodes.remove.filter((name) => this.#nodes.has(name)),
+      workloads: changes.workloads.remove.filter((key) => this.#workloads.has(workloadKeyText(key))),
+    }
+  }
+}
