@@ -1,4 +1,7 @@
+export * from './inventory-business.ts'
+export * from './inventory-host.ts'
 export * from './inventory-kube.ts'
+export * from './inventory-list.ts'
 export * from './inventory-structures.ts'
 export * from './inventory-types.ts'
 export * from './named.ts'

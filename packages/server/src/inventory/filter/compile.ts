@@ -252,17 +252,19 @@ function testTexts(test: Test, sql: string, parameters: Parameters): string {
 }
 
 function testJson(test: Test, target: Target, parameters: Parameters): string {
+  // Looked up where it is used: the expression may bring a parameter, and containment does without.
+  const value = () => target.sql
   const ofType = (type: string, then: string, otherwise: boolean) =>
-    `case jsonb_typeof(${sql}) when '${type}' then ${then} else ${otherwise} end`
-  const text = `(${sql} #>> '{}')`
+    `case jsonb_typeof(${value()}) when '${type}' then ${then} else ${otherwise} end`
+  const text = () => `(${value()} #>> '{}')`
   switch (test.kind) {
     case 'null':
-      return `coalesce(${sql}, 'null'::jsonb) ${test.negated ? '<>' : '='} 'null'::jsonb`
+      return `coalesce(${value()}, 'null'::jsonb) ${test.negated ? '<>' : '='} 'null'::jsonb`
     case 'missing':
-      return isNull(sql, test.negated)
+      return isNull(value(), test.negated)
     case 'equal': {
-      if (test.negated) return `${sql} is distinct from ${parameters.add(JSON.stringify(test.value), 'jsonb')}`
-      if (target.inside === undefined) return `${sql} = ${parameters.add(JSON.stringify(test.value), 'jsonb')}`
+      if (test.negated) return `${value()} is distinct from ${parameters.add(JSON.stringify(test.value), 'jsonb')}`
+      if (target.inside === undefined) return `${value()} = ${parameters.add(JSON.stringify(test.value), 'jsonb')}`
       const { path } = target.inside
       const document = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), test.value)
       return `${target.inside.sql} @> ${parameters.add(JSON.stringify(document), 'jsonb')}`
@@ -272,22 +274,22 @@ function testJson(test: Test, target: Target, parameters: Parameters): string {
         test.values.map((value) => JSON.stringify(value)),
         'jsonb[]',
       )
-      return test.negated ? `(${sql} is null or ${sql} <> all(${list}))` : `${sql} = any(${list})`
+      return test.negated ? `(${value()} is null or ${value()} <> all(${list}))` : `${value()} = any(${list})`
     }
     case 'compare':
       return ofType(
         'number',
-        `${text}::numeric ${signs[test.operator]} ${parameters.add(test.value, 'numeric')}`,
+        `${text()}::numeric ${signs[test.operator]} ${parameters.add(test.value, 'numeric')}`,
         false,
       )
     case 'text': {
-      const match = testText(test, text, parameters)
+      const match = testText(test, text(), parameters)
       return ofType('string', test.negated ? `not ${match}` : match, test.negated)
     }
     case 'size':
       return ofType(
         'array',
-        `jsonb_array_length(${sql}) ${test.operator === 'equal' ? '=' : '>'} ${parameters.add(test.value, 'numeric')}`,
+        `jsonb_array_length(${value()}) ${test.operator === 'equal' ? '=' : '>'} ${parameters.add(test.value, 'numeric')}`,
         false,
       )
     case 'time':
