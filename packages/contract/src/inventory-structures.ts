@@ -41,7 +41,10 @@ const bound = intOrStringObject
 /** The members of `rolling_update_strategy` by kind; kinds that are missing here store no strategy. */
 export const rollingUpdateStrategies: Readonly<Record<string, Structure>> = {
   deployment: structure({ max_unavailable: bound, max_surge: bound }, { write: ['max_unavailable', 'max_surge'] }),
-  statefulSet: structure({ partition: int32(), max_unavailable: bound }, { write: ['max_unavailable', 'partition'] }),
+  statefulSet: structure(
+    { partition: int32(), max_unavailable: bound },
+    { write: ['max_unavailable'], writeNull: ['partition'] },
+  ),
   daemonSet: structure({ max_unavailable: bound, max_surge: bound }, { write: ['max_unavailable', 'max_surge'] }),
   gameDeployment: structure(
     { partition: bound, max_unavailable: bound, max_surge: bound },
@@ -57,7 +60,7 @@ export const rollingUpdateStrategies: Readonly<Record<string, Structure>> = {
 export const anyRollingUpdateStrategy: Structure = structure({
   max_unavailable: bound,
   max_surge: bound,
-  partition: Type.Unsafe({ type: ['integer', 'object', 'null'] }),
+  partition: Type.Unsafe({ ...intOrStringObject, type: ['integer', 'object', 'null'] }),
 })
 
 export const resourceQuota: Structure = structure(

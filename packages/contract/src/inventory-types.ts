@@ -6,7 +6,8 @@ import Type, { type Static, type TSchema, type TUnsafe } from 'typebox'
  * codes depend on that order (container API reference 4).
  *
  * `x-zero` tells what becomes of a member whose value is zero or that is absent when a nested structure is stored
- * (reference 1.2): left out (no `x-zero`), `keep` (stays when it was given), `write` (always there).
+ * (reference 1.2): left out (no `x-zero`), `keep` (stays when it was given), `write` (always there), `null` (stays when it
+ * was given, else null).
  */
 
 /** A JSON object whose members nobody looks at by name. */
@@ -60,13 +61,21 @@ export type StructureOptions = {
   readonly write?: readonly string[]
   /** Written whenever given, zero or not (optional pointers of the original). */
   readonly keep?: readonly string[]
+  /** Written as null when absent. */
+  readonly writeNull?: readonly string[]
 }
 
 /** A nested structure, with what happens to its zero members. */
 export function structure(properties: Readonly<Record<string, TSchema>>, options: StructureOptions = {}): Structure {
   const marked = Object.fromEntries(
     Object.entries(properties).map(([name, schema]) => {
-      const zero = options.write?.includes(name) ? 'write' : options.keep?.includes(name) ? 'keep' : undefined
+      const zero = options.write?.includes(name)
+        ? 'write'
+        : options.keep?.includes(name)
+          ? 'keep'
+          : options.writeNull?.includes(name)
+            ? 'null'
+            : undefined
       return [name, zero === undefined ? schema : { ...schema, 'x-zero': zero }]
     }),
   )

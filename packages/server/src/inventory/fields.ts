@@ -188,7 +188,7 @@ export const kubeFields: Readonly<Record<KubeObject, readonly Field[]>> = {
     ptr('ports', 'array'),
     ptr('host_ports', 'array'),
     ptr('args', 'array'),
-    ptr('started', 'timestamp'),
+    ptr('started', 'numeric'),
     ptr('limits', 'object'),
     ptr('requests', 'object'),
     ptr('liveness', 'object'),

@@ -19,7 +19,7 @@ export function viewOf(object: KubeObject, row: Row, only?: ReadonlySet<string>)
       if (field.presence === 'always') view[field.name] = zeroOf(field)
       continue
     }
-    const value = valueOf(field, row)
+    const value = fieldValue(field, row)
     if (value === undefined || value === null) {
       if (field.presence === 'always') view[field.name] = zeroOf(field)
     } else if (field.presence !== 'val' || (value !== 0 && value !== '')) view[field.name] = value
@@ -37,7 +37,7 @@ export function columnsOf(object: KubeObject, only?: ReadonlySet<string>): strin
     })
 }
 
-function valueOf(field: Field, row: Row): unknown {
+function fieldValue(field: Field, row: Row): unknown {
   if (field.column === undefined) return undefined
   if (!('members' in field.column)) return row[field.column.name]
   const ref: View = {}

@@ -1,0 +1,119 @@
+import type { TSchema } from 'typebox'
+
+/**
+ * Brings a nested value of a request into the form in which it is stored and answered (container API reference 1.2, 1.10,
+ * 1.11): unknown members go, members with a zero value go unless the schema's `x-zero` says otherwise. Values of free form
+ * (quantities, bare probe ports, claim templates) stay as they were sent. Expects a value that fits the schema, not null.
+ */
+export type StoredForm = (value: unknown) => unknown
+
+type Schema = {
+  readonly type?: string | readonly string[]
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: Schema
+  readonly items?: Schema
+  readonly 'x-zero'?: 'write' | 'keep' | 'null'
+}
+
+/** Makes the form of a schema once; what needs nothing done comes back as undefined inside, and as identity here. */
+export function storedForm(schema: TSchema): StoredForm {
+  return compile(schema as Schema) ?? ((value) => value)
+}
+
+/** undefined: values of this schema are stored as they are. */
+function compile(schema: Schema): StoredForm | undefined {
+  const object = schema.properties === undefined ? compileMap(schema) : compileStructure(schema.properties)
+  const array = schema.items === undefined ? undefined : compileArray(schema.items)
+  if (array === undefined) return object === undefined ? undefined : (v) => (isObject(v) ? object(v) : v)
+  if (object === undefined) return (v) => array(v as readonly unknown[])
+  // A single object where an array belongs is one element of it.
+  return (v) => array(Array.isArray(v) ? v : [v])
+}
+
+function compileArray(items: Schema): (value: readonly unknown[]) => unknown {
+  const element = compile(items)
+  const zero = zeroOf(items, element)
+  return (value) => {
+    if (element === undefined) return value.includes(null) ? value.map((v) => v ?? zero()) : value
+    const out = new Array<unknown>(value.length)
+    for (let i = 0; i < value.length; i += 1) {
+      const v = value[i]
+      out[i] = v === null ? zero() : element(v)
+    }
+    return out
+  }
+}
+
+/** Maps of text: a null is the empty text. Copied only then, with `__proto__` kept an ordinary key. */
+function compileMap(schema: Schema): ((value: object) => unknown) | undefined {
+  if (schema.additionalProperties === undefined) return undefined
+  const zero = zeroOf(schema.additionalProperties, undefined)
+  return (value) => {
+    for (const name in value)
+      if ((value as Record<string, unknown>)[name] === null)
+        return Object.fromEntries(Object.entries(value).map(([n, v]) => [n, v ?? zero()]))
+    return value
+  }
+}
+
+type Member = {
+  readonly name: string
+  readonly form: StoredForm | undefined
+  readonly zero: () => unknown
+  readonly write: boolean
+  readonly keep: boolean
+}
+
+function compileStructure(properties: Readonly<Record<string, Schema>>): (value: object) => unknown {
+  const members = Object.entries(properties).map(([name, schema]): Member => {
+    const form = compile(schema)
+    const zero = schema['x-zero']
+    return {
+      name,
+      form,
+      zero: zero === 'null' || isPointer(schema) ? () => null : zeroOf(schema, form),
+      write: zero === 'write' || zero === 'null',
+      keep: zero === 'keep' || schema.properties !== undefined,
+    }
+  })
+  const names = new Map(members.map((member) => [member.name, member]))
+  const written = members.filter((member) => member.write)
+  return (value) => {
+    const out: Record<string, unknown> = {}
+    for (const name in value) {
+      const member = names.get(name)
+      if (member === undefined) continue
+      const given = (value as Record<string, unknown>)[name]
+      if (given === null || given === undefined) continue
+      if (!member.write && !member.keep && isZero(given)) continue
+      out[name] = member.form === undefined ? given : member.form(given)
+    }
+    for (const member of written) if (out[member.name] === undefined) out[member.name] = member.zero()
+    return out
+  }
+}
+
+/** Structures inside structures are pointers in the original, but for the ports that may also be written bare. */
+function isPointer(schema: Schema): boolean {
+  return schema.properties !== undefined && !(schema.type ?? []).includes('string')
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function isZero(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0
+  return value === '' || value === 0 || value === false
+}
+
+/** What an absent member is written as: the original's zero value of its type. */
+function zeroOf(schema: Schema, form: StoredForm | undefined): () => unknown {
+  const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? [])
+  if (types.includes('array')) return () => null
+  if (types.includes('object'))
+    return schema.properties !== undefined && form !== undefined ? () => form({}) : () => null
+  if (types.includes('string')) return () => ''
+  if (types.includes('boolean')) return () => false
+  return () => 0
+}
