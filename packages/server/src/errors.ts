@@ -93,6 +93,29 @@ export const serverlessErrors = {
   undecodable: (text: string) => new AppError({ family: 'serverless', code: 130600, status: 400, publicMessage: text }),
   /** 4104 with 413: the body is over the limit. */
   tooLarge: (limitBytes: number) => serverlessErrors.invalid(`the request body exceeds ${limitBytes} bytes`, 413),
+  /** 122002: the database is down. */
+  storage: (cause: unknown) =>
+    new AppError({
+      family: 'serverless',
+      code: 122002,
+      status: 503,
+      publicMessage: 'etcd internal error',
+      retryable: true,
+      cause,
+    }),
+  /** 122003: lost a race that repeating did not win. */
+  race: (cause: unknown) =>
+    new AppError({
+      family: 'serverless',
+      code: 122003,
+      status: 409,
+      publicMessage: 'failed to execute a transaction',
+      retryable: true,
+      cause,
+    }),
+  /** 1014: no or wrong credentials (401), or a request that the open mode does not take (403). */
+  denied: (status: 401 | 403, reason: string) =>
+    new AppError({ family: 'serverless', code: 1014, status, publicMessage: reason }),
 } as const
 
 type CmdbErrorOptions = Pick<AppErrorInit, 'status' | 'details' | 'data' | 'cause'>
