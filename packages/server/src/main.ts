@@ -67,7 +67,7 @@ function welcome(url: string, config: Config, tokenPath: string | undefined, ms:
   const isOpen = config.access === 'open'
   const credentials = isOpen ? '' : ` -H "Authorization: Bearer $PODYARD_ADMIN_TOKEN"`
   const lines = [
-    `Podyard is ready on ${url} after ${(ms / 1000).toFixed(1)} s.`,
+    `podyard: listening on ${url} after ${(ms / 1000).toFixed(1)} s`,
     '',
     `  access     ${
       isOpen

