@@ -37,7 +37,7 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
     const simulator = await startSimulator({
       host: address.host,
       port: address.port,
-      nodes: numbers['nodes'] ?? 3,
+      nodes: numbers.nodes ?? 3,
       namespace: flags.namespace,
       ...(flags.journal === undefined ? {} : { journal: flags.journal }),
       delays: {
