@@ -30,6 +30,10 @@ declare module 'fastify' {
     /** Set by the access check before the handler runs. */
     caller: Caller
   }
+  interface FastifyInstance {
+    /** Who answers paths that the router refuses (broken percent-encoding), by the path's beginning; else a problem. */
+    pathErrorHandlers: Map<string, typeof problemErrorHandler>
+  }
   interface FastifyContextConfig {
     /** Probes: no access check, no log line. */
     probe?: boolean
@@ -52,6 +56,7 @@ export type ServerOptions = {
  * access check, probes, metrics and the OpenAPI document.
  */
 export async function buildServer(options: ServerOptions): Promise<App> {
+  const pathErrorHandlers = new Map<string, typeof problemErrorHandler>()
   const app: App = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
     disableRequestLogging: true,
@@ -64,12 +69,16 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     schemaController,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // Paths with broken percent-encoding end up here, before any dialect.
-    frameworkErrors: (error, request, reply) => problemErrorHandler(error, request as FastifyRequest, reply as never),
+    frameworkErrors: (error, request, reply) => {
+      const own = [...pathErrorHandlers].find(([beginning]) => request.url.startsWith(beginning))?.[1]
+      return (own ?? problemErrorHandler)(error, request as FastifyRequest, reply as never)
+    },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.decorateRequest('caller', null as never)
+  app.decorate('pathErrorHandlers', pathErrorHandlers)
 
   const requests = options.metrics.counter('podyard_http_requests_total', 'HTTP requests answered', [
     'method',

@@ -21,6 +21,7 @@ export async function registerServerless(
   app: App,
   options: { readonly access: Access; readonly routes: (scope: App) => void | Promise<void> },
 ): Promise<void> {
+  app.pathErrorHandlers.set('/serverless/', serverlessErrorHandler)
   await app.register(
     async (scope: App) => {
       const known: { readonly method: string; readonly path: RegExp }[] = []
@@ -31,8 +32,8 @@ export async function registerServerless(
         // Never looked at; Fastify would refuse one that it cannot read.
         delete request.raw.headers['content-type']
         if (request.is404) return
-        // A parameter with a slash in it: to the original a longer path, which is none.
-        if (/%2f/i.test(pathOf(request))) return reply.callNotFound()
+        // A parameter with a slash in it, or without anything in it: to the original another path, which is none.
+        if (/%2f|\/$/i.test(pathOf(request))) return reply.callNotFound()
         checkAccess(options.access, request, serverlessErrors.denied)
         queryOf(request)
       })
@@ -108,7 +109,10 @@ function notFound(
 function toServerless(error: unknown): AppError | undefined {
   if (error instanceof BodyError) return serverlessErrors.undecodable(error.message)
   if (error instanceof TransactionRace) return serverlessErrors.race(error)
-  if ((error as FastifyError)?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return serverlessErrors.tooLarge(bodyLimitBytes)
+  const { code } = (error ?? {}) as Partial<FastifyError>
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return serverlessErrors.tooLarge(bodyLimitBytes)
+  // An id longer than any that exists; the only parameters of this family are ids.
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return serverlessErrors.notFound()
   const known = knownError(error)
   if (known === undefined || known.family === 'serverless') return known
   if (known.family === 'storage') return serverlessErrors.storage(known)

@@ -63,22 +63,23 @@ export function createPoolChanges(db: Database, origin: string): PoolChanges {
       for (let failures = 0; !signal.aborted; failures += 1) {
         try {
           await db.withConnection((connection) => {
-            const { promise, resolve, reject } = Promise.withResolvers<void>()
+            const { promise, reject } = Promise.withResolvers<void>()
             connection.on('error', reject)
             connection.on('end', () => reject(new Error('the connection ended')))
             connection.on('notification', (note) => {
               const pools = readNote(note.payload, origin)
               if (pools !== undefined) tell(pools)
             })
-            // Not to the pool again: it still listens.
-            signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true })
+            // A failure, so that the connection does not go back to the pool: it still listens.
+            const stop = () => reject(new Error('aborted'))
+            signal.addEventListener('abort', stop)
             connection.query(`listen ${channel}`).then(() => {
               failures = 0
               // Whatever was said before we listened.
               tell('all')
             }, reject)
-            if (signal.aborted) resolve()
-            return promise
+            if (signal.aborted) stop()
+            return promise.finally(() => signal.removeEventListener('abort', stop))
           })
         } catch {
           // Another one is opened below.

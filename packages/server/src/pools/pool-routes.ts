@@ -18,7 +18,7 @@ import Type from 'typebox'
 import { serverlessErrors, v1Errors } from '../errors.ts'
 import type { Access } from '../http/caller.ts'
 import { type App, checkAccess, denyAsProblem } from '../http/server.ts'
-import { queryOf, success } from '../http/serverless-dialect.ts'
+import { queryOf, registerServerless, success } from '../http/serverless-dialect.ts'
 import type { PoolEvent } from './pool.ts'
 import { readCreateBody, readUpdateBody } from './pool-body.ts'
 import type { FailedPool, PoolService } from './pool-service.ts'
@@ -29,6 +29,15 @@ const tags = ['pools']
 const common = {
   401: error('Credentials are required, or are not valid.'),
   503: error('The database cannot be reached: code 122002.'),
+}
+
+/** Everything of the pool API: `/serverless/v1/podpools` and `/v1/pools/{id}/events`. */
+export async function registerPoolRoutes(
+  app: App,
+  options: { readonly service: PoolService; readonly access: Access },
+): Promise<void> {
+  await registerServerless(app, { access: options.access, routes: (scope) => addPoolRoutes(scope, options.service) })
+  await registerPoolEventRoute(app, options)
 }
 
 /** `/v1/podpools` in the serverless scope (pool API reference 1): see `registerServerless`. */

@@ -2,9 +2,8 @@ import { afterAll, beforeAll } from 'vitest'
 import { createAccess } from '../../src/access/access.ts'
 import type { Access } from '../../src/http/caller.ts'
 import { type App, buildServer } from '../../src/http/server.ts'
-import { registerServerless } from '../../src/http/serverless-dialect.ts'
 import { createPoolChanges, type PoolChanges } from '../../src/pools/pool-changes.ts'
-import { addPoolRoutes, registerPoolEventRoute } from '../../src/pools/pool-routes.ts'
+import { registerPoolRoutes } from '../../src/pools/pool-routes.ts'
 import { createPoolService } from '../../src/pools/pool-service.ts'
 import type { Database } from '../../src/store/database.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
@@ -29,8 +28,7 @@ export async function buildPoolsApp(
     access,
     notReadyBecause: async () => undefined,
     routes: async (server) => {
-      await registerServerless(server, { access, routes: (scope) => addPoolRoutes(scope, service) })
-      await registerPoolEventRoute(server, { service, access })
+      await registerPoolRoutes(server, { service, access })
     },
   })
   await app.ready()
