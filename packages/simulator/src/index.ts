@@ -1,1 +1,6 @@
-export {}
+export { defaultDelays, type KubeletDelays, zeroDelays } from './controllers/index.ts'
+export { type Fault, type FaultMatch, Faults } from './faults.ts'
+export { type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts'
+export type { MemoryStore } from './store/object-store.ts'
+export { StatusError } from './store/status-error.ts'
+export type { Kind, NewObject, ObjectStore, OwnerReference, StoredObject, StoreEvent } from './store/types.ts'

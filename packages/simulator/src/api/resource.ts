@@ -1,0 +1,258 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { faultStatus } from '../faults.ts'
+import { itemJson, objectJson } from '../store/json.ts'
+import { apiVersionOf } from '../store/kinds.ts'
+import { badRequest, notFound } from '../store/refusals.ts'
+import { StatusError } from '../store/status-error.ts'
+import type { Key, Kind, StoredObject } from '../store/types.ts'
+import { type Form, negotiate } from './accept.ts'
+import { mediaType, parseObject, readBody, requireJson } from './body.ts'
+import type { Api } from './context.ts'
+import { deleteObject, parseDeleteOptions, returnsDeleted } from './delete.ts'
+import { badVersion, checkNotAhead, listPage } from './list.ts'
+import { parsePatch, patchObject } from './patch-object.ts'
+import { invalidOptions, parseDryRun, parseListQuery, selects, truthy, versionNumber } from './query.ts'
+import { methodNotAllowed, type Target } from './route.ts'
+import { patchScale, readScale, replaceScale } from './scale.ts'
+import { createdJson, deletedJson } from './status.ts'
+import { metadataJson, type ObjectForm, tableForm } from './table.ts'
+import { bindPod, createObject, replaceObject } from './write.ts'
+
+type Call = {
+  readonly api: Api
+  readonly target: Target
+  readonly query: URLSearchParams
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly form: Form
+}
+
+/** Answers a request for a served resource. */
+export async function answerResource(
+  api: Api,
+  target: Target,
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { kind, namespace, name } = target
+  const query = url.searchParams
+  const watch = (request.method === 'GET' && name === undefined && truthy(query.get('watch'))) || target.watch
+  const fault = api.faults.take({
+    method: request.method ?? 'GET',
+    path: url.pathname,
+    plural: kind.plural,
+    namespace,
+    name,
+    watch,
+  })
+  if (fault !== undefined) {
+    const status = faultStatus(fault)
+    if (status === 'drop') {
+      response.destroy()
+      return
+    }
+    // A watch hears of its version in the stream; the real server answers it 200.
+    if (!(watch && status.code === 410)) throw status
+    const message = `too old resource version: ${query.get('resourceVersion') ?? '0'} (${api.store.revision})`
+    api.hub.refuse(response, new StatusError(410, 'Expired', message))
+    return
+  }
+  const form = negotiate(request.headers.accept)
+  const call: Call = { api, target, query, request, response, form }
+  if (watch) answerWatch(call)
+  else if (name === undefined) await answerCollection(call)
+  else await answerObject(call, { ...(namespace === undefined ? {} : { namespace }), name })
+}
+
+async function answerCollection(call: Call): Promise<void> {
+  const { api, target, query, request } = call
+  const { kind, namespace } = target
+  const everywhere = kind.namespaced && namespace === undefined
+  if (request.method === 'GET') {
+    const options = parseListQuery(kind, query)
+    const page = listPage(api.store, kind, namespace, options)
+    sendList(call, page.items, {
+      resourceVersion: String(page.revision),
+      ...(page.continue === '' ? {} : { continue: page.continue }),
+      ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
+    })
+    return
+  }
+  if (everywhere) throw methodNotAllowed()
+  if (request.method === 'POST') {
+    const body = await readBody(request)
+    requireJson(mediaType(request))
+    const dryRun = parseDryRun(query.getAll('dryRun'), 'CreateOptions')
+    const object = parseObject(kind, apiVersionOf(kind), kind.kind, body)
+    sendObject(call, createObject(api, kind, namespace, object, dryRun), 201)
+    return
+  }
+  if (request.method === 'DELETE' && kind.plural !== 'namespaces') {
+    const body = await readBody(request)
+    const options = parseDeleteOptions(body, query)
+    const selected = api.store
+      .list(kind.plural, namespace)
+      .filter((object) => selects(parseListQuery(kind, query), object))
+    const resourceVersion = String(api.store.revision)
+    for (const { metadata } of selected) deleteObject(api, kind, metadata, options)
+    sendList(call, selected, { resourceVersion })
+    return
+  }
+  throw methodNotAllowed()
+}
+
+async function answerObject(call: Call, key: Key): Promise<void> {
+  const { api, target, request, query } = call
+  const { kind, subresource } = target
+  if (subresource === 'scale') return answerScale(call, key)
+  if (subresource === 'binding') return answerBinding(call, key)
+  switch (request.method) {
+    case 'GET':
+      return sendObject(call, readObject(api, kind, key, query))
+    case 'PUT': {
+      const body = await readBody(request)
+      requireJson(mediaType(request))
+      const dryRun = parseDryRun(query.getAll('dryRun'), 'UpdateOptions')
+      const object = parseObject(kind, apiVersionOf(kind), kind.kind, body)
+      return sendObject(call, replaceObject(api, kind, key, object, { dryRun, subresource }))
+    }
+    case 'PATCH': {
+      const body = await readBody(request)
+      const patcher = parsePatch(mediaType(request), body)
+      const dryRun = patchOptions(query)
+      return sendObject(call, patchObject(api, kind, key, patcher, { dryRun, subresource }))
+    }
+    case 'DELETE': {
+      if (subresource !== undefined) throw methodNotAllowed()
+      const options = parseDeleteOptions(await readBody(request), query)
+      const { gone, object } = deleteObject(api, kind, key, options)
+      if (gone && !returnsDeleted(kind)) {
+        return sendJson(call, deletedJson(kind, object.metadata.name, object.metadata.uid))
+      }
+      return sendObject(call, object)
+    }
+    default:
+      throw methodNotAllowed()
+  }
+}
+
+async function answerScale(call: Call, key: Key): Promise<void> {
+  const { api, target, request, query } = call
+  const { kind } = target
+  switch (request.method) {
+    case 'GET':
+      return sendObject(call, readScale(api, kind, key))
+    case 'PUT': {
+      const body = await readBody(request)
+      requireJson(mediaType(request))
+      const dryRun = parseDryRun(query.getAll('dryRun'), 'UpdateOptions')
+      const scale = parseObject(kind, 'autoscaling/v1', 'Scale', body)
+      return sendObject(call, replaceScale(api, kind, key, scale, dryRun))
+    }
+    case 'PATCH': {
+      const body = await readBody(request)
+      const patcher = parsePatch(mediaType(request), body)
+      return sendObject(call, patchScale(api, kind, key, patcher, patchOptions(query)))
+    }
+    default:
+      throw methodNotAllowed()
+  }
+}
+
+async function answerBinding(call: Call, key: Key): Promise<void> {
+  const { api, target, request } = call
+  if (request.method !== 'POST') throw methodNotAllowed()
+  const body = await readBody(request)
+  requireJson(mediaType(request))
+  bindPod(api, target.kind, key, parseObject(target.kind, 'v1', 'Binding', body))
+  sendJson(call, createdJson, 201)
+}
+
+function answerWatch(call: Call): void {
+  const { api, target, query, response } = call
+  const { kind, namespace, name } = target
+  const options = parseListQuery(kind, query)
+  const version = options.resourceVersion
+  const after =
+    version === '' || version === '0' || options.sendInitialEvents === true ? undefined : versionNumber(version)
+  if (after === undefined && version !== '' && versionNumber(version) === undefined) {
+    throw new StatusError(500, '', badVersion(version))
+  }
+  const selectsName = name === undefined ? undefined : (object: StoredObject) => object.metadata.name === name
+  const selective = options.labels.length > 0 || options.fields.length > 0 || selectsName !== undefined
+  api.hub.watch(response, {
+    kind,
+    namespace,
+    selects: (object) => (selectsName?.(object) ?? true) && selects(options, object),
+    selective,
+    after: options.sendInitialEvents === false && after === undefined ? api.store.revision : after,
+    bookmarks: options.allowWatchBookmarks,
+    bookmarkInitialEnd: options.sendInitialEvents === true && options.allowWatchBookmarks,
+    // Without a limit of the client's own, the API server ends a watch after 30 to 60 minutes.
+    timeoutMs: (options.timeoutSeconds || 1800 * (1 + api.random())) * 1000,
+    form: formOf(call)(true),
+  })
+}
+
+function readObject(api: Api, kind: Kind, key: Key, query: URLSearchParams): StoredObject {
+  const version = query.get('resourceVersion') ?? ''
+  if (version !== '') {
+    const revision = versionNumber(version)
+    if (revision === undefined) throw badRequest(`invalid resource version: ${badVersion(version)}`)
+    checkNotAhead(api.store, revision)
+  }
+  const object = api.store.get(kind.plural, key)
+  if (object === undefined) throw notFound(kind, key.name)
+  return object
+}
+
+function patchOptions(query: URLSearchParams): boolean {
+  if (query.has('force')) {
+    throw invalidOptions(
+      'PatchOptions',
+      'force',
+      'FieldValueForbidden',
+      'Forbidden: may not be specified for non-apply patch',
+    )
+  }
+  return parseDryRun(query.getAll('dryRun'), 'PatchOptions')
+}
+
+/** How objects are written for this call; the function is called once per stream, as tables name columns once. */
+function formOf({ api, target, query, form }: Call): (stream: boolean) => ObjectForm {
+  return (stream) => {
+    if (form.as === 'metadata') return metadataJson(form.version)
+    if (form.as === 'table') return tableForm(target.kind, form.version, query, api.now, stream).one
+    return objectJson
+  }
+}
+
+function sendObject(call: Call, object: StoredObject, code = 200): void {
+  sendJson(call, formOf(call)(false)(object), code)
+}
+
+function sendList(call: Call, items: readonly StoredObject[], metadata: object): void {
+  const { api, target, form, query } = call
+  const { kind } = target
+  if (form.as === 'table') {
+    sendJson(call, tableForm(kind, form.version, query, api.now, false).many(items, metadata))
+    return
+  }
+  const partial = form.as === 'metadata'
+  const head = partial
+    ? { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.version}` }
+    : { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind) }
+  const start = `${JSON.stringify({ ...head, metadata }).slice(0, -1)},"items":[`
+  sendJson(call, `${start + items.map(partial ? metadataJson(form.version) : itemJson).join(',')}]}`)
+}
+
+/** Agents of people, who get indented JSON unless they ask otherwise. */
+const READERS = /^(curl|Wget|Mozilla\/5\.0)/
+
+function sendJson({ api, request, response, query }: Call, json: string, code = 200): void {
+  api.store.flush()
+  const pretty = query.has('pretty') ? truthy(query.get('pretty')) : READERS.test(request.headers['user-agent'] ?? '')
+  response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
+  response.end(pretty ? JSON.stringify(JSON.parse(json), null, 2) : json)
+}

@@ -1,0 +1,130 @@
+import { timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { faultStatus } from '../faults.ts'
+import { StatusError } from '../store/status-error.ts'
+import type { Api } from './context.ts'
+import { answerPlain } from './plain-paths.ts'
+import { answerResource } from './resource.ts'
+import { parsePath } from './route.ts'
+import { internalError, statusJson, unauthorized } from './status.ts'
+
+export type ServerOptions = {
+  readonly host: string
+  readonly port: number
+  /** The bearer token that every request must carry; none when absent. */
+  readonly token?: string | undefined
+  /** Called with what went wrong inside; the client only hears that something did. */
+  readonly onDefect: (error: unknown) => void
+}
+
+export type ApiServer = { readonly url: string; stop(): Promise<void> }
+
+/** Serves the REST API. */
+export async function serveApi(api: Api, options: ServerOptions): Promise<ApiServer> {
+  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (request, response) => {
+    void handle(api, options, request, response)
+  })
+  await listen(server, options)
+  const { address, port } = server.address() as AddressInfo
+  const host = address.includes(':') ? `[${address}]` : address
+  return {
+    url: `http://${host}:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeIdleConnections()
+        // Ended watches leave their connections idle a moment later; nobody is owed more than that moment.
+        setTimeout(() => server.closeAllConnections(), 250).unref()
+      }),
+  }
+}
+
+function listen(server: Server, { host, port }: ServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+async function handle(
+  api: Api,
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    if (options.token !== undefined && !carries(request, options.token)) throw unauthorized()
+    await route(api, request, response)
+  } catch (error) {
+    if (response.headersSent || response.destroyed) {
+      response.destroy()
+      if (!isAbort(error)) options.onDefect(error)
+      return
+    }
+    if (isAbort(error)) {
+      response.destroy()
+      return
+    }
+    if (!(error instanceof StatusError)) options.onDefect(error)
+    respondStatus(api, request, response, error instanceof StatusError ? error : internalError('the simulator failed'))
+  }
+}
+
+async function route(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://simulator')
+  if (answerPlain(api, request, response, url)) return
+  const target = parsePath(url.pathname)
+  if (target === 'unknown-path') {
+    if (answerFault(api, request, response, url)) return
+    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
+    response.end('404 page not found\n')
+    return
+  }
+  await answerResource(api, target, url, request, response)
+}
+
+function answerFault(api: Api, request: IncomingMessage, response: ServerResponse, url: URL): boolean {
+  const fault = api.faults.take({
+    method: request.method ?? 'GET',
+    path: url.pathname,
+    plural: '',
+    namespace: undefined,
+    name: undefined,
+    watch: false,
+  })
+  if (fault === undefined) return false
+  const status = faultStatus(fault)
+  if (status === 'drop') response.destroy()
+  else respondStatus(api, request, response, status)
+  return true
+}
+
+function respondStatus(api: Api, _request: IncomingMessage, response: ServerResponse, error: StatusError): void {
+  const { retryAfterSeconds } = error.extras
+  try {
+    api.store.flush()
+  } catch {
+    // The answer is a refusal anyway; the write that could not be kept is tried again with the next one.
+  }
+  response.writeHead(error.code, {
+    'content-type': 'application/json',
+    'cache-control': 'no-cache, private',
+    ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+  })
+  response.end(statusJson(error))
+}
+
+function carries(request: IncomingMessage, token: string): boolean {
+  const sent = Buffer.from(request.headers.authorization ?? '')
+  const wanted = Buffer.from(`Bearer ${token}`)
+  return sent.length === wanted.length && timingSafeEqual(sent, wanted)
+}
+
+/** The client went away in the middle of its request. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ABORT_ERR')
+}

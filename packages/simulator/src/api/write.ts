@@ -1,0 +1,265 @@
+import { apiVersionOf } from '../store/kinds.ts'
+import { generatedName } from '../store/names.ts'
+import { badRequest, conflict, detailsOf, notFound } from '../store/refusals.ts'
+import { StatusError } from '../store/status-error.ts'
+import type { Key, Kind, NewObject, StoredObject } from '../store/types.ts'
+import type { AdmitContext } from '../validation/admit.ts'
+import type { Api } from './context.ts'
+
+/** How often a generated name that is taken is tried anew. */
+const NAME_ATTEMPTS = 8
+
+/** POST to a collection. */
+export function createObject(
+  api: Api,
+  kind: Kind,
+  namespace: string | undefined,
+  sent: NewObject,
+  dryRun: boolean,
+): StoredObject {
+  const { resourceVersion } = sent.metadata as { readonly resourceVersion?: unknown }
+  const within = inNamespace(kind, namespace, sent)
+  requireLivingNamespace(api, kind, namespace, within)
+  if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0') {
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created')
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    const { object } = api.admission.admit(kind, forCreation(api, kind, within), admitContext(api))
+    if (dryRun) return trial(api, kind, object)
+    try {
+      return api.store.create(kind.plural, object)
+    } catch (error) {
+      const taken = error instanceof StatusError && error.reason === 'AlreadyExists'
+      if (!taken || (within.metadata.name ?? '') !== '' || attempt >= NAME_ATTEMPTS) throw error
+    }
+  }
+}
+
+/** PUT of a whole object, or of its status. */
+export function replaceObject(
+  api: Api,
+  kind: Kind,
+  key: Key,
+  sent: NewObject,
+  options: { readonly dryRun: boolean; readonly subresource?: 'status' | undefined },
+): StoredObject {
+  const { metadata } = sent
+  if ((metadata.name ?? '') === '') {
+    throw badRequest(`the name of the object (${key.name} based on URL) was undeterminable: name must be provided`)
+  }
+  const within = inNamespace(kind, key.namespace, sent)
+  checkName(key, within)
+  const current = api.store.get(kind.plural, key)
+  if (current === undefined) throw notFound(kind, key.name)
+  checkVersion(kind, current, within)
+  const uid = (metadata as { readonly uid?: unknown }).uid
+  if (typeof uid === 'string' && uid !== '' && uid !== current.metadata.uid) {
+    const path = kind.namespaced ? `${key.namespace}/${key.name}` : key.name
+    throw conflict(
+      kind,
+      key.name,
+      `StorageError: invalid object, Code: 4, Key: /registry/${registryOf(kind)}/${path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
+    )
+  }
+  return storeUpdate(api, kind, key, current, within, options)
+}
+
+/**
+ * Stores what a PUT or PATCH made of `current`: the status stays when the main resource is written, everything but the
+ * status when the status is.
+ */
+export function storeUpdate(
+  api: Api,
+  kind: Kind,
+  key: Key,
+  current: StoredObject,
+  wanted: NewObject,
+  options: { readonly dryRun: boolean; readonly subresource?: 'status' | undefined },
+): StoredObject {
+  const merged =
+    options.subresource === 'status' ? withStatusOf(kind, current, wanted) : withoutStatus(kind, current, wanted)
+  const context = {
+    ...admitContext(api),
+    ...(options.subresource === undefined ? {} : { subresource: 'status' as const }),
+  }
+  const sent = keepSystemMetadata(current, merged)
+  const admitted = api.admission.admitUpdate(kind, current, sent, context).object
+  // Admission of a status gives back the stored metadata; labels, annotations and finalizers are the writer's.
+  const object = options.subresource === 'status' ? { ...admitted, metadata: sent.metadata } : admitted
+  if (options.dryRun) return { ...object, metadata: { ...current.metadata, ...object.metadata } } as StoredObject
+  return api.store.update(kind.plural, key, () => object)
+}
+
+/** Clients cannot change what the server stamps; what they send there is replaced by what is stored. */
+function keepSystemMetadata(current: StoredObject, wanted: NewObject): NewObject {
+  const { managedFields: _managedFields, selfLink: _selfLink, ...metadata } = wanted.metadata
+  const { uid, creationTimestamp, generation, resourceVersion, deletionTimestamp, deletionGracePeriodSeconds } =
+    current.metadata
+  return {
+    ...wanted,
+    metadata: {
+      ...metadata,
+      uid: metadata.uid || uid,
+      resourceVersion,
+      generation,
+      creationTimestamp,
+      // Absent is kept, another value is for validation to refuse.
+      deletionTimestamp: metadata.deletionTimestamp ?? deletionTimestamp,
+      deletionGracePeriodSeconds: metadata.deletionGracePeriodSeconds ?? deletionGracePeriodSeconds,
+    },
+  }
+}
+
+function withoutStatus(kind: Kind, current: StoredObject, wanted: NewObject): NewObject {
+  if (!kind.hasStatus) return wanted
+  const { status: _status, ...rest } = wanted
+  return (current.status === undefined ? rest : { ...rest, status: current.status }) as NewObject
+}
+
+/** Metadata that a status write may change: everything on most kinds; not labels where the real strategies keep them. */
+function withStatusOf(kind: Kind, current: StoredObject, wanted: NewObject): NewObject {
+  const { status: _status, ...kept } = current
+  const metadata = {
+    ...wanted.metadata,
+    ownerReferences: current.metadata.ownerReferences,
+    ...(kind.plural === 'deployments' ? { labels: current.metadata.labels } : {}),
+  }
+  return { ...kept, metadata, ...(wanted.status === undefined ? {} : { status: wanted.status }) } as NewObject
+}
+
+/** POST to pods/x/binding: what a scheduler does. */
+export function bindPod(api: Api, kind: Kind, key: Key, sent: NewObject): void {
+  const node = (sent.target as { readonly name?: unknown } | undefined)?.name
+  if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value')
+  api.store.update(kind.plural, key, (pod) => {
+    const spec = pod.spec as { readonly nodeName?: string }
+    if (pod.metadata.deletionTimestamp !== undefined) {
+      throw bindingConflict(key.name, `pod ${key.name} is being deleted, cannot be assigned to a host`)
+    }
+    if (spec.nodeName !== undefined && spec.nodeName !== '') {
+      throw bindingConflict(key.name, `pod ${key.name} is already assigned to node ${JSON.stringify(spec.nodeName)}`)
+    }
+    const status = (pod.status ?? {}) as { readonly conditions?: readonly { readonly type: string }[] }
+    const lastTransitionTime = timestamp(api.now())
+    const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime }
+    const conditions = [...(status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled'), scheduled]
+    return { ...pod, spec: { ...spec, nodeName: node }, status: { ...status, conditions } }
+  })
+}
+
+function bindingConflict(name: string, text: string): StatusError {
+  return new StatusError(409, 'Conflict', `Operation cannot be fulfilled on pods/binding "${name}": ${text}`, {
+    name,
+    kind: 'pods/binding',
+  })
+}
+
+/** 409 when the sent version is not the current one; none, or 0, is no condition. */
+export function checkVersion(kind: Kind, current: StoredObject, sent: NewObject): void {
+  const { resourceVersion } = sent.metadata as { readonly resourceVersion?: unknown }
+  if (resourceVersion === undefined || resourceVersion === null || resourceVersion === '' || resourceVersion === '0')
+    return
+  if (resourceVersion === current.metadata.resourceVersion) return
+  if (typeof resourceVersion === 'string' && !/^\d+$/.test(resourceVersion)) {
+    throw new StatusError(500, '', `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
+  }
+  throw conflict(kind, current.metadata.name)
+}
+
+export function checkName(key: Key, sent: NewObject): void {
+  const { name } = sent.metadata
+  if (name === key.name) return
+  throw badRequest(`the name of the object (${String(name)}) does not match the name on the URL (${key.name})`)
+}
+
+/** The object with the namespace of the URL; 400 when it names another one. */
+export function inNamespace(kind: Kind, namespace: string | undefined, sent: NewObject): NewObject {
+  const { namespace: own, ...metadata } = sent.metadata
+  // The API server drops the namespace of a cluster-scoped object.
+  if (!kind.namespaced) return { ...sent, metadata }
+  if (own !== undefined && own !== null && own !== '' && own !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+  }
+  return { ...sent, metadata: { ...metadata, namespace: namespace ?? '' } }
+}
+
+export function admitContext(api: Api): AdmitContext {
+  return { store: api.store, now: api.now() }
+}
+
+export function timestamp(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z')
+}
+
+function requireLivingNamespace(api: Api, kind: Kind, namespace: string | undefined, sent: NewObject): void {
+  if (!kind.namespaced || namespace === undefined) return
+  const found = api.store.get('namespaces', { name: namespace })
+  if (found === undefined) {
+    throw new StatusError(404, 'NotFound', `namespaces "${namespace}" not found`, {
+      name: namespace,
+      kind: 'namespaces',
+    })
+  }
+  if (found.metadata.deletionTimestamp === undefined) return
+  const name = sent.metadata.name ?? ''
+  const resource = kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`
+  throw new StatusError(
+    403,
+    'Forbidden',
+    `${resource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+    {
+      ...detailsOf(kind, name),
+      causes: [
+        {
+          reason: 'NamespaceTerminating',
+          message: `namespace ${namespace} is being terminated`,
+          field: 'metadata.namespace',
+        },
+      ],
+    },
+  )
+}
+
+/** The object with its generated name, without what only the server sets. */
+function forCreation(api: Api, kind: Kind, sent: NewObject): NewObject {
+  const {
+    uid: _uid,
+    resourceVersion: _resourceVersion,
+    generation: _generation,
+    creationTimestamp: _creationTimestamp,
+    deletionTimestamp: _deletionTimestamp,
+    deletionGracePeriodSeconds: _deletionGracePeriodSeconds,
+    managedFields: _managedFields,
+    selfLink: _selfLink,
+    ...metadata
+  } = sent.metadata
+  const base = metadata.generateName
+  const named =
+    (metadata.name ?? '') === '' && typeof base === 'string' && base !== ''
+      ? { ...metadata, name: generatedName(base, api.random) }
+      : metadata
+  const { status: _status, ...rest } = sent
+  // A node's own status is its kubelet's word, at creation too.
+  const body = kind.hasStatus && kind.plural !== 'nodes' ? rest : sent
+  return { ...body, apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: named } as NewObject
+}
+
+/** What a create would have made: with a uid, without a version. */
+function trial(api: Api, kind: Kind, object: NewObject): StoredObject {
+  const key = { namespace: object.metadata.namespace, name: object.metadata.name ?? '' }
+  if (api.store.get(kind.plural, key) !== undefined) {
+    throw new StatusError(
+      409,
+      'AlreadyExists',
+      `${kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`} "${key.name}" already exists`,
+      detailsOf(kind, key.name),
+    )
+  }
+  const metadata = { ...object.metadata, uid: crypto.randomUUID(), creationTimestamp: timestamp(api.now()) }
+  return { ...object, metadata } as unknown as StoredObject
+}
+
+/** Where etcd keeps a kind, as storage errors show it. */
+function registryOf(kind: Kind): string {
+  return kind.plural === 'nodes' ? 'minions' : kind.plural
+}
