@@ -1,0 +1,33 @@
+import type { Caller } from '../http/caller.ts'
+import type { Database } from '../store/database.ts'
+
+/** What the inventory's use cases stand on. */
+export type InventoryDeps = {
+  readonly db: Database
+  /** Milliseconds since 1970, for the stamps of rows. */
+  readonly now: () => number
+}
+
+/** Who keeps a row: clients over HTTP, or sync. Sync updates and removes its own rows only. */
+export type Origin = 'client' | 'sync'
+
+/** The tenant that sees and changes everything (container API reference 4.0). */
+const superTenant = 'superadmin'
+
+/** The supplier accounts whose rows a caller reads: account 0's and its own; null: everybody's. */
+export function readableTenants(caller: Caller): readonly string[] | null {
+  if (caller.tenant === superTenant) return null
+  return caller.tenant === '0' ? ['0'] : ['0', caller.tenant]
+}
+
+/** The supplier accounts whose rows a caller changes: its own; null: everybody's. */
+export function writableTenants(caller: Caller): readonly string[] | null {
+  return caller.tenant === superTenant ? null : [caller.tenant]
+}
+
+/** The stamps of a new row as its view has them; a user without a name leaves none. */
+export function creationStamps(deps: InventoryDeps, caller: Caller) {
+  const seconds = Math.floor(deps.now() / 1000)
+  const user = caller.user === '' ? undefined : caller.user
+  return { creator: user, modifier: user, create_time: seconds, last_time: seconds }
+}
