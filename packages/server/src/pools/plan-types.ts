@@ -1,0 +1,123 @@
+import type { Pool, PoolEventDraft, PoolStatus } from './pool.ts'
+
+/** What `planPool` is told, and what it answers. Times are milliseconds since the epoch. */
+
+/** A pod of the pool, as far as the plan cares. */
+export type PodView = {
+  readonly uid: string
+  readonly name: string
+  /** Its controller; empty without one. */
+  readonly ownerKind: string
+  readonly ownerUid: string
+  readonly createdAt: number
+  /** Ready condition true, phase Running, not being deleted. */
+  readonly isReady: boolean
+  readonly isDeleting: boolean
+  /** Phase Failed or Succeeded: it will never be ready again. */
+  readonly isFinished: boolean
+  /** Runs an instance: never taken away. */
+  readonly isBusy: boolean
+  /** Why it does not start, in the cluster's words. */
+  readonly trouble: string | undefined
+}
+
+export type DeploymentView = {
+  readonly uid: string
+  /** Carries this pool's uid. */
+  readonly isOurs: boolean
+  readonly isDeleting: boolean
+  readonly replicas: number
+  /** Fields of ours that somebody changed. */
+  readonly drift: readonly string[]
+  /** Why its pods cannot be made, in the cluster's words. */
+  readonly trouble: string | undefined
+}
+
+export type HpaView = {
+  readonly isOurs: boolean
+  readonly isDeleting: boolean
+  /** Fields that differ from what the pool wants, edited or updated. */
+  readonly drift: readonly string[]
+}
+
+/** The last try of a step failed. */
+export type Failure = {
+  /** HTTP status of the cluster's answer; undefined when there was none. */
+  readonly code: number | undefined
+  /** The cluster's own words. */
+  readonly message: string
+  /** Trying the same again cannot help. */
+  readonly isFinal: boolean
+  /** When to try again. */
+  readonly retryAt: number
+}
+
+/** The steps whose failures are remembered until they succeed or the pool is changed. */
+export type Step = 'hpa' | 'deployment' | 'pods' | 'delete'
+
+export type PoolObserved = {
+  /** The object of the pool's name, whoever made it. */
+  readonly deployment: DeploymentView | undefined
+  readonly hpa: HpaView | undefined
+  /** What the pool's text asks for. */
+  readonly hpaWanted: { readonly kind: 'none' | 'wanted' } | { readonly kind: 'invalid'; readonly reason: string }
+  /** Pods whose controller is the pool's Deployment, or a ReplicaSet of it. */
+  readonly pods: readonly PodView[]
+  /** Pods that Podyard made for this pool and whose Deployment is gone. */
+  readonly strays: readonly PodView[]
+  /** Pods that are being created and are not in `pods` yet, those with an unknown outcome included. */
+  readonly creating: number
+  /** How many more creations may be begun now. */
+  readonly mayCreate: number
+  /** What of the pool's declaration has no effect, and why. */
+  readonly fieldNotes: readonly string[]
+  readonly failures: Readonly<Partial<Record<Step, Failure>>>
+}
+
+/** What the controller remembers in the pool's row. */
+export type PoolMemory = {
+  /** The Deployment that was made for the pool, while it exists. */
+  readonly deploymentUid?: string
+  /** Since when fewer pods are ready than there should be (ISO 8601). */
+  readonly belowSince?: string
+  /** That lasts longer than the pool's threshold, and was said. */
+  readonly isDegraded?: boolean
+}
+
+export type PoolDesired = Pick<
+  Pool,
+  'id' | 'uid' | 'spec' | 'scalable' | 'status' | 'word' | 'notes' | 'readyCount' | 'observed'
+>
+
+/** What is to be written to the pool's row; members that stay are left out. */
+export type StatusWrite = {
+  readonly status?: PoolStatus
+  readonly word?: string
+  readonly notes?: readonly string[]
+  readonly readyCount?: number
+  readonly observed?: PoolMemory
+  readonly events?: readonly PoolEventDraft[]
+}
+
+export type DeleteReason = 'above max_size' | 'finished' | 'deployment is gone'
+
+export type PoolAction =
+  | { readonly kind: 'create-hpa' }
+  | { readonly kind: 'patch-hpa'; readonly fields: readonly string[] }
+  | { readonly kind: 'delete-hpa' }
+  | { readonly kind: 'create-deployment' }
+  /** Restores what somebody edited. */
+  | { readonly kind: 'restore-deployment'; readonly fields: readonly string[] }
+  /** Marks the victims as cheapest to delete, then sets replicas. */
+  | {
+      readonly kind: 'scale-deployment'
+      readonly from: number
+      readonly to: number
+      readonly victims: readonly string[]
+    }
+  | { readonly kind: 'delete-deployment' }
+  | { readonly kind: 'create-pods'; readonly count: number; readonly isReserved: boolean }
+  | { readonly kind: 'delete-pods'; readonly pods: readonly PodView[]; readonly reason: DeleteReason }
+  | { readonly kind: 'write-status'; readonly write: StatusWrite }
+  | { readonly kind: 'remove-pool' }
+  | { readonly kind: 'wait-until'; readonly time: number }

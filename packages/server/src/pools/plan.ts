@@ -1,0 +1,334 @@
+import type {
+  DeploymentView,
+  Failure,
+  PodView,
+  PoolAction,
+  PoolDesired,
+  PoolMemory,
+  PoolObserved,
+  StatusWrite,
+} from './plan-types.ts'
+import { type PoolEventDraft, type PoolStatus, pendingThresholdSeconds, poolStatus } from './pool.ts'
+
+/**
+ * What to do about a pool, from what was declared, what the cluster shows and the time. Pure; the controller performs it
+ * and asks again, until nothing is left to do. Status values and words are those of pool API reference 1.7; what differs
+ * from the original:
+ *
+ * - 6 only ever leads to the row's removal. Errors while deleting are said and tried again.
+ * - 5 stays until a PUT or a DELETE. What belongs to somebody else is never touched.
+ * - 4 stays, too; too few ready pods for longer than the threshold are said beside it.
+ */
+export function planPool(desired: PoolDesired, observed: PoolObserved, now: number): readonly PoolAction[] {
+  if (desired.status === poolStatus.deleted) return planRemoval(desired, observed, now)
+  if (desired.status === poolStatus.failed) return planFailed(desired, observed, now)
+  return planLiving(desired, observed, now)
+}
+
+function planRemoval(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
+  const { deployment, hpa, failures } = observed
+  const ours = deployment?.isOurs === true ? deployment : undefined
+  const oursHpa = hpa?.isOurs === true ? hpa : undefined
+  const strays = observed.strays.filter((pod) => !pod.isDeleting)
+  // A creation that is still under way may yet leave a pod behind.
+  if (ours === undefined && oursHpa === undefined && strays.length === 0 && observed.creating === 0)
+    return [{ kind: 'remove-pool' }]
+
+  const failure = failures.delete
+  const actions: PoolAction[] = []
+  if (mayTry(failure, now)) {
+    if (ours !== undefined && !ours.isDeleting) actions.push({ kind: 'delete-deployment' })
+    if (oursHpa !== undefined && !oursHpa.isDeleting) actions.push({ kind: 'delete-hpa' })
+    if (ours === undefined && strays.length > 0)
+      actions.push({ kind: 'delete-pods', pods: strays, reason: 'deployment is gone' })
+  }
+  const said = failure === undefined ? {} : { notes: [failure.message], ...deleteWord(failure) }
+  return [...actions, ...write(desired, { ...said, readyCount: countReady(observed) }), ...waits(now, failure)]
+}
+
+function deleteWord(failure: Failure): StatusWrite {
+  return failure.code === undefined ? {} : { word: `Delete Deployment Failed, ErrorCode is ${failure.code}` }
+}
+
+function planFailed(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
+  const { deployment, hpa, failures } = observed
+  // An autoscaler without its Deployment would scale whatever gets that name next.
+  const isLeftOver = hpa?.isOurs === true && !hpa.isDeleting && deployment?.isOurs !== true
+  return [
+    ...(isLeftOver && mayTry(failures.delete, now) ? [{ kind: 'delete-hpa' } as const] : []),
+    ...write(desired, { readyCount: countReady(observed) }),
+    ...(isLeftOver ? waits(now, failures.delete) : []),
+  ]
+}
+
+function planLiving(desired: PoolDesired, observed: PoolObserved, now: number): readonly PoolAction[] {
+  const { deployment, failures } = observed
+  const memory: PoolMemory = desired.observed
+  const isAsked = isAskedFor(desired)
+
+  if (isAsked && observed.hpaWanted.kind === 'invalid')
+    return fail(desired, observed, `invalid HPA spec, ${hpaVerb(desired)} HPA failed`, [observed.hpaWanted.reason])
+  if (deployment?.isOurs === false)
+    return fail(desired, observed, 'pool already exists', [
+      `a Deployment function-agent-${desired.id} is there that was not made for this pool`,
+    ])
+  const living = deployment?.isDeleting === true ? undefined : deployment
+  if (living === undefined && !isAsked && memory.deploymentUid !== undefined)
+    return fail(desired, observed, 'deployment is deleted', [])
+
+  const hpa = planHpa(desired, observed, now)
+  if (hpa.failed !== undefined) return fail(desired, observed, hpa.failed.word, [hpa.failed.note])
+  // Step by step, as the original: first the autoscaler, then the Deployment.
+  if ((isAsked || living === undefined) && !hpa.isDone) return [...hpa.actions, ...waitNotes(desired, observed, now)]
+
+  if (living === undefined) {
+    const failure = failures.deployment
+    if (failure?.isFinal === true)
+      return fail(desired, observed, `Create Deployment Failed, ErrorCode is ${failure.code}`, [failure.message])
+    // One that is on its way out has to be gone before the next can have its name.
+    if (deployment !== undefined) return waitNotes(desired, observed, now)
+    return mayTry(failure, now) ? [{ kind: 'create-deployment' }] : waitNotes(desired, observed, now)
+  }
+
+  const upkeep = planDeployment(desired, observed, living, now)
+  // A change that was asked for is made before it is said to be under way; one that failed is said.
+  if (isAsked && upkeep.length > 0) return upkeep
+  const pods = desired.scalable && !needsPatch(desired, observed, living) ? planPods(desired, observed, now) : []
+  return [...hpa.actions, ...upkeep, ...pods, ...settle(desired, observed, living, now)]
+}
+
+type HpaPlan = {
+  readonly actions: readonly PoolAction[]
+  /** The autoscaler is as wanted, or none is. */
+  readonly isDone: boolean
+  readonly failed?: { readonly word: string; readonly note: string }
+}
+
+function planHpa(desired: PoolDesired, observed: PoolObserved, now: number): HpaPlan {
+  const { hpa, failures } = observed
+  if (observed.hpaWanted.kind !== 'wanted') return { actions: [], isDone: true }
+  const isAsked = isAskedFor(desired)
+  const failed = (note: string): HpaPlan => ({
+    actions: [],
+    isDone: false,
+    ...(isAsked ? { failed: { word: `${hpaVerb(desired)} HPA failed`, note } } : {}),
+  })
+  if (hpa?.isOurs === false)
+    return failed(`a HorizontalPodAutoscaler function-agent-${desired.id}-hpa is there that was not made for this pool`)
+  if (hpa !== undefined && !hpa.isDeleting && hpa.drift.length === 0) return { actions: [], isDone: true }
+  if (failures.hpa?.isFinal === true && isAsked) return failed(failures.hpa.message)
+  if (hpa?.isDeleting === true || !mayTry(failures.hpa, now)) return { actions: [], isDone: false }
+  return {
+    actions: [hpa === undefined ? { kind: 'create-hpa' } : { kind: 'patch-hpa', fields: hpa.drift }],
+    isDone: false,
+  }
+}
+
+/** A client waits for it: a new pool, a change, or either of them while the cluster did not answer. */
+function isAskedFor(desired: PoolDesired): boolean {
+  const memory: PoolMemory = desired.observed
+  return (
+    desired.status === poolStatus.new || desired.status === poolStatus.update || memory.deploymentUid === undefined
+  )
+}
+
+const isCreation = (desired: PoolDesired) =>
+  desired.status === poolStatus.new || desired.status === poolStatus.creating
+
+const hpaVerb = (desired: PoolDesired) => (isCreation(desired) ? 'create' : 'update')
+
+/** Restores what somebody edited, and brings replicas to what the pool wants. */
+function planDeployment(
+  desired: PoolDesired,
+  observed: PoolObserved,
+  deployment: DeploymentView,
+  now: number,
+): PoolAction[] {
+  if (!mayTry(observed.failures.deployment, now)) return []
+  const actions: PoolAction[] = []
+  if (deployment.drift.length > 0) actions.push({ kind: 'restore-deployment', fields: deployment.drift })
+  const replicas = wantedReplicas(desired, observed)
+  if (replicas !== undefined && replicas !== deployment.replicas) {
+    const victims = takeable(observed.pods).slice(0, Math.max(0, deployment.replicas - replicas))
+    actions.push({
+      kind: 'scale-deployment',
+      from: deployment.replicas,
+      to: replicas,
+      victims: desired.scalable ? [] : victims.map((pod) => pod.name),
+    })
+  }
+  return actions
+}
+
+/** Undefined: somebody else's business. An autoscaler sets replicas, but a change of the pool sets them once. */
+function wantedReplicas(desired: PoolDesired, observed: PoolObserved): number | undefined {
+  if (desired.scalable) return 0
+  const isAutoscaled = observed.hpaWanted.kind === 'wanted'
+  return !isAutoscaled || desired.status === poolStatus.update ? desired.spec.size : undefined
+}
+
+function needsPatch(desired: PoolDesired, observed: PoolObserved, deployment: DeploymentView): boolean {
+  const replicas = wantedReplicas(desired, observed)
+  return deployment.drift.length > 0 || (replicas !== undefined && replicas !== deployment.replicas)
+}
+
+/** The pods of a scalable pool: as many as `size` at least, idle ones away above `max_size`. */
+function planPods(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
+  const { size, maxSize } = desired.spec
+  const actions: PoolAction[] = []
+  const living = observed.pods.filter((pod) => !pod.isDeleting && !pod.isFinished)
+  const finished = observed.pods.filter((pod) => !pod.isDeleting && pod.isFinished && !pod.isBusy)
+  if (mayTry(observed.failures.delete, now)) {
+    if (finished.length > 0) actions.push({ kind: 'delete-pods', pods: finished, reason: 'finished' })
+    const above = living.length + observed.creating - maxSize
+    const idle = takeable(living)
+    if (above > 0 && idle.length > 0)
+      actions.push({ kind: 'delete-pods', pods: idle.slice(0, above), reason: 'above max_size' })
+  }
+  const missing = Math.min(size - living.length - observed.creating, observed.mayCreate)
+  if (missing > 0 && mayTry(observed.failures.pods, now))
+    actions.push({ kind: 'create-pods', count: missing, isReserved: true })
+  return actions
+}
+
+/** Pods that may be taken away, those that are missed least first: not ready ones, then the newest. */
+function takeable(pods: readonly PodView[]): PodView[] {
+  return pods
+    .filter((pod) => !pod.isDeleting && !pod.isBusy)
+    .sort((a, b) => Number(a.isReady) - Number(b.isReady) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))
+}
+
+/** Where the pool stands: status, word, notes, ready pods, and the lines of its story that follow from them. */
+function settle(desired: PoolDesired, observed: PoolObserved, deployment: DeploymentView, now: number): PoolAction[] {
+  const { size } = desired.spec
+  const ready = countReady(observed)
+  const isAutoscaled = observed.hpaWanted.kind === 'wanted'
+  const goal = isAutoscaled ? Math.min(size, deployment.replicas) : size
+  const status = nextStatus(desired.status, ready >= goal)
+  const before: PoolMemory = desired.observed
+  const thresholdSeconds = pendingThresholdSeconds(desired.spec)
+
+  const belowSince = ready >= goal ? undefined : (before.belowSince ?? new Date(now).toISOString())
+  const saysAt = belowSince === undefined ? Infinity : Date.parse(belowSince) + thresholdSeconds * 1000
+  const isDegraded = now >= saysAt
+  const troubles = ready >= goal || (status === poolStatus.running && !isDegraded) ? [] : troublesOf(observed)
+  const degraded = isDegraded ? [`${ready} of ${goal} pods ready for more than ${thresholdSeconds} s`] : []
+  const refusals = [observed.failures.deployment, observed.failures.hpa].flatMap((f) => (f ? [f.message] : []))
+
+  const events: PoolEventDraft[] = []
+  if (before.deploymentUid !== undefined && before.deploymentUid !== deployment.uid)
+    events.push(normal('Adopted', `Deployment function-agent-${desired.id} carries this pool's uid and is taken over`))
+  if (desired.status === poolStatus.new || desired.status === poolStatus.update)
+    events.push(
+      ...observed.fieldNotes
+        .filter((note) => !desired.notes.includes(note))
+        .map((note) => warning('FieldIgnored', note)),
+    )
+  events.push(...troubles.filter((t) => !desired.notes.includes(t)).map((t) => warning('PodsNotStarting', t)))
+  if (isDegraded && before.isDegraded !== true) events.push(warning('Degraded', degraded.join()))
+  if (!isDegraded && before.isDegraded === true) events.push(normal('Recovered', `${ready} of ${goal} pods ready`))
+  if (status === poolStatus.running && desired.status !== poolStatus.running)
+    events.push(normal('Running', `${ready} of ${goal} pods ready`))
+
+  return [
+    ...write(desired, {
+      status,
+      word: words[status],
+      notes: [...observed.fieldNotes, ...degraded, ...troubles, ...refusals],
+      readyCount: ready,
+      observed: {
+        deploymentUid: deployment.uid,
+        ...(belowSince === undefined ? {} : { belowSince }),
+        ...(isDegraded ? { isDegraded } : {}),
+      },
+      events,
+    }),
+    ...waits(now, ...Object.values(observed.failures), isDegraded ? undefined : { retryAt: saysAt }),
+  ]
+}
+
+const words = { 1: 'Creating', 3: 'Updating', 4: 'Running' } as const
+
+function nextStatus(status: PoolStatus, isEnough: boolean): keyof typeof words {
+  if (isEnough || status === poolStatus.running) return poolStatus.running
+  return status === poolStatus.new || status === poolStatus.creating ? poolStatus.creating : poolStatus.updating
+}
+
+/** As many different reasons are said. */
+const maxTroubles = 3
+
+/** Why pods do not start: what most of them say first. */
+function troublesOf(observed: PoolObserved): string[] {
+  const counts = new Map<string, number>()
+  const add = (text: string | undefined) => {
+    if (text !== undefined) counts.set(text, (counts.get(text) ?? 0) + 1)
+  }
+  for (const pod of observed.pods) add(pod.trouble)
+  add(observed.deployment?.trouble)
+  add(observed.failures.pods?.message)
+  return [...counts]
+    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .slice(0, maxTroubles)
+    .map(([text]) => text)
+}
+
+function fail(desired: PoolDesired, observed: PoolObserved, word: string, notes: readonly string[]): PoolAction[] {
+  const { deployment } = observed
+  return write(desired, {
+    status: poolStatus.failed,
+    word,
+    notes,
+    readyCount: countReady(observed),
+    observed: deployment?.isOurs === true && !deployment.isDeleting ? { deploymentUid: deployment.uid } : {},
+    events: [warning('Failed', [word, ...notes].join('; '))],
+  })
+}
+
+/** Something that must be done before the rest cannot be done now: says why, and when it is tried again. */
+function waitNotes(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
+  const failures = [observed.failures.hpa, observed.failures.deployment].filter((f) => f !== undefined)
+  if (failures.length === 0) return []
+  const notes = failures.map((failure) => failure.message)
+  return [
+    ...write(desired, {
+      // An update that waits keeps its status: it is not under way before the Deployment has it.
+      ...(isCreation(desired) ? { status: poolStatus.creating } : {}),
+      word: isCreation(desired) ? words[1] : words[3],
+      notes,
+      events: notes.filter((note) => !desired.notes.includes(note)).map((note) => warning('ClusterError', note)),
+    }),
+    ...waits(now, ...failures),
+  ]
+}
+
+const countReady = (observed: PoolObserved) => observed.pods.filter((pod) => pod.isReady).length
+
+const mayTry = (failure: Failure | undefined, now: number) => failure === undefined || now >= failure.retryAt
+
+/** When to look again although nothing happens. */
+function waits(now: number, ...reasons: readonly ({ readonly retryAt: number } | undefined)[]): PoolAction[] {
+  const times = reasons.flatMap((reason) => (reason !== undefined && reason.retryAt > now ? [reason.retryAt] : []))
+  const time = Math.min(...times)
+  return Number.isFinite(time) ? [{ kind: 'wait-until', time }] : []
+}
+
+/** Leaves out what the row has already; nothing at all when that is everything. */
+function write(desired: PoolDesired, wanted: StatusWrite): PoolAction[] {
+  const changed: { -readonly [K in keyof StatusWrite]: StatusWrite[K] } = {}
+  if (wanted.status !== undefined && wanted.status !== desired.status) changed.status = wanted.status
+  if (wanted.word !== undefined && wanted.word !== desired.word) changed.word = wanted.word
+  if (wanted.notes !== undefined && !isSame(wanted.notes, desired.notes)) changed.notes = wanted.notes
+  if (wanted.readyCount !== undefined && wanted.readyCount !== desired.readyCount)
+    changed.readyCount = wanted.readyCount
+  if (wanted.observed !== undefined && !isSame(wanted.observed, desired.observed)) changed.observed = wanted.observed
+  if (wanted.events !== undefined && wanted.events.length > 0) changed.events = wanted.events
+  return Object.keys(changed).length === 0 ? [] : [{ kind: 'write-status', write: changed }]
+}
+
+function isSame(a: object, b: object): boolean {
+  const [x, y] = [Object.entries(a), Object.entries(b)]
+  return x.length === y.length && x.every(([key, value]) => (b as Record<string, unknown>)[key] === value)
+}
+
+const normal = (reason: string, message: string): PoolEventDraft => ({ type: 'Normal', reason, message })
+const warning = (reason: string, message: string): PoolEventDraft => ({ type: 'Warning', reason, message })
