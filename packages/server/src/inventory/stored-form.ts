@@ -117,3 +117,22 @@ function zeroOf(schema: Schema, form: StoredForm | undefined): () => unknown {
   if (types.includes('boolean')) return () => false
   return () => 0
 }
+
+/**
+ * The form of an object's own members at the top of a row: null and absent go, given ones stay whatever their value, each
+ * in its stored form. Only the schema's members come through, or those of `names`.
+ */
+export function memberForms(
+  schema: TSchema,
+  names: readonly string[] = Object.keys((schema as Schema).properties ?? {}),
+): (value: object) => Record<string, unknown> {
+  const forms = names.map((name) => [name, compile((schema as Schema).properties?.[name] ?? {})] as const)
+  return (value) => {
+    const out: Record<string, unknown> = {}
+    for (const [name, form] of forms) {
+      const given = (value as Record<string, unknown>)[name]
+      if (given !== undefined && given !== null) out[name] = form === undefined ? given : form(given)
+    }
+    return out
+  }
+}
