@@ -1,3 +1,5 @@
+import { generatedName } from '../store/names.ts'
+import { conflict } from '../store/refusals.ts'
 import type { FieldCause, Kind, NewObject, ObjectStore, StoredObject } from '../store/types.ts'
 import { validateAutoscaler } from './autoscaler-rules.ts'
 import { decodeObject } from './decode.ts'
@@ -22,7 +24,7 @@ export type AdmitContext = {
 /** What a kube-apiserver does with an object to create: decode, defaults, admission, validation. Throws StatusError. */
 export function admit(kind: Kind, object: NewObject, context: AdmitContext): { object: NewObject } {
   const defaulted = withDefaults(kind, decodeObject(kind, object))
-  const prepared = prepareNew(kind, defaulted, context)
+  const prepared = withName(kind, prepareNew(kind, defaulted, context), context.store)
   const causes: Causes = []
   validateMetadata(kind, prepared.metadata, causes)
   validateNew(kind, prepared, causes)
@@ -40,7 +42,9 @@ export function admitUpdate(
   const decoded = decodeObject(kind, after)
   const defaulted = context.subresource === 'status' ? decoded : withDefaults(kind, decoded)
   const causes: Causes = []
-  validateMetadataUpdate(before, defaulted.metadata, causes)
+  refuseOtherUid(kind, before, defaulted.metadata)
+  // Layers of the server that check it: two generic ones, and the kind's own; a pod's checks it twice.
+  validateMetadataUpdate(before, defaulted.metadata, kind.plural === 'pods' ? 4 : 3, causes)
   if (context.subresource === 'status') {
     refuse(kind, before.metadata.name, causes)
     return { object: onlyStatus(before, defaulted) }
@@ -49,6 +53,28 @@ export function admitUpdate(
   validateChanged(kind, before, prepared, causes)
   refuse(kind, before.metadata.name, causes)
   return { object: prepared }
+}
+
+function refuseOtherUid(kind: Kind, before: StoredObject, metadata: NewObject['metadata']): void {
+  const { uid, name, namespace } = before.metadata
+  if (metadata.uid === undefined || metadata.uid === uid) return
+  const key = `/${kind.plural}/${namespace === undefined || namespace === '' ? '' : `${namespace}/`}${name}`
+  throw conflict(
+    kind,
+    name,
+    `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${uid}`,
+  )
+}
+
+/** Names are generated after admission and before validation. */
+function withName(kind: Kind, object: NewObject, store: ObjectStore): NewObject {
+  const { name, generateName, namespace } = object.metadata
+  if ((name ?? '') !== '' || typeof generateName !== 'string' || generateName === '') return object
+  let generated = generatedName(generateName, Math.random)
+  while (store.get(kind.plural, { namespace, name: generated }) !== undefined) {
+    generated = generatedName(generateName, Math.random)
+  }
+  return { ...object, metadata: { ...object.metadata, name: generated } }
 }
 
 function refuse(kind: Kind, name: string, causes: readonly FieldCause[]): void {
@@ -93,7 +119,7 @@ function preparePod(object: NewObject, context: AdmitContext): NewObject {
     type: 'PodScheduled',
     status: 'False',
     lastProbeTime: null,
-    lastTransitionTime: null,
+    lastTransitionTime: `${context.now.toISOString().slice(0, 19)}Z`,
     reason: 'SchedulingGated',
     message: 'Scheduling is blocked due to non-empty scheduling gates',
   }

@@ -245,18 +245,39 @@ export function validateUserId(id: number | undefined, path: string, causes: Cau
   causes.push(invalid(path, id, 'must be between 0 and 2147483647, inclusive'))
 }
 
+/** As the server shows it: its internal struct with Go's member names. */
+function internalForm(security: SecurityContext): Readonly<Record<string, unknown>> {
+  const { capabilities } = security
+  return {
+    Capabilities:
+      capabilities === undefined ? null : { Add: capabilities.add ?? null, Drop: capabilities.drop ?? null },
+    Privileged: security.privileged ?? null,
+    SELinuxOptions: null,
+    WindowsOptions: null,
+    RunAsUser: security.runAsUser ?? null,
+    RunAsGroup: security.runAsGroup ?? null,
+    RunAsNonRoot: security.runAsNonRoot ?? null,
+    ReadOnlyRootFilesystem: security.readOnlyRootFilesystem ?? null,
+    AllowPrivilegeEscalation: security.allowPrivilegeEscalation ?? null,
+    ProcMount: security.procMount ?? null,
+    SeccompProfile: null,
+    AppArmorProfile: null,
+  }
+}
+
 function validateSecurity(security: SecurityContext | undefined, path: string, causes: Causes): void {
   if (security === undefined) return
   validateUserId(security.runAsUser, `${path}.runAsUser`, causes)
   validateUserId(security.runAsGroup, `${path}.runAsGroup`, causes)
   if (security.allowPrivilegeEscalation !== false) return
+  const shown = internalForm(security)
   if (security.privileged === true) {
     const text = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'
-    causes.push(invalid(path, security, text))
+    causes.push(invalid(path, shown, text))
   }
   if ((security.capabilities?.add ?? []).includes('CAP_SYS_ADMIN')) {
     const text = 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'
-    causes.push(invalid(path, security, text))
+    causes.push(invalid(path, shown, text))
   }
 }
 

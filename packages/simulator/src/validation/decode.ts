@@ -139,16 +139,20 @@ function decodeStruct(value: unknown, go: string, place: Place): Members {
 /** What Go writes back for a field: omitted, its zero value, or its value. */
 function keep(field: Field, value: unknown): unknown {
   if (value === undefined) {
-    if (field.omit && (field.type.form !== 'struct' || field.pointer)) return undefined
     if (field.omitZero || field.pointer) return undefined
+    // Go leaves out no struct that is empty, and these are structs to it.
+    if (field.omit && !STRUCTS.has(field.type.form)) return undefined
     return zeroValue(field.type)
   }
   if (!field.omit || field.pointer) return value
   if (value === '' || value === 0 || value === false) return undefined
-  if (Array.isArray(value) && value.length === 0) return undefined
+  // An autoscaler's empty policies differ from absent ones: the latter get a default.
+  if (Array.isArray(value) && value.length === 0) return field.name === 'policies' ? value : undefined
   if (field.type.form === 'map' && Object.keys(value as object).length === 0) return undefined
   return value
 }
+
+const STRUCTS: ReadonlySet<Type['form']> = new Set(['struct', 'quantity', 'time', 'microTime', 'intOrString'])
 
 function zeroValue(type: Type): unknown {
   switch (type.form) {
@@ -164,6 +168,9 @@ function zeroValue(type: Type): unknown {
       return '0'
     case 'intOrString':
       return 0
+    case 'time':
+    case 'microTime':
+      return null
     default:
       return undefined
   }

@@ -83,7 +83,7 @@ export function invalidStatus(group: string, kind: string, name: string, causes:
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`
   const qualified = group === '' ? kind : `${kind}.${group}`
   return new StatusError(422, 'Invalid', `${qualified} ${goQuote(name)} is invalid: ${list}`, {
-    name,
+    ...(name === '' ? {} : { name }),
     ...(group === '' ? {} : { group }),
     kind,
     causes: causes.map(({ reason, message, field }) => ({ reason, message, field })),

@@ -86,6 +86,8 @@ export type SecurityContext = {
   readonly allowPrivilegeEscalation?: boolean
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] }
   readonly procMount?: string
+  readonly runAsNonRoot?: boolean
+  readonly readOnlyRootFilesystem?: boolean
 }
 
 export type Container = {

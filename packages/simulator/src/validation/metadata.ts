@@ -129,18 +129,25 @@ export function validateMetadata(kind: Kind, metadata: SentMeta, causes: Causes)
   } else if (namespace !== undefined && namespace !== '') {
     causes.push(forbidden('metadata.namespace', 'not allowed on this type'))
   }
-  validateCommon(metadata, causes)
+  validateCommon(metadata, causes, true)
 }
 
-function validateCommon(metadata: SentMeta, causes: Causes): void {
+function validateCommon(metadata: SentMeta, causes: Causes, forms: boolean): void {
   validateLabels(metadata.labels, 'metadata.labels', causes)
   validateAnnotations(metadata.annotations, 'metadata.annotations', causes)
   validateOwners(metadata.ownerReferences ?? [], 'metadata.ownerReferences', causes)
   validateFinalizers(metadata.finalizers ?? [], 'metadata.finalizers', causes)
-  validateFinalizerForms(metadata.finalizers ?? [], 'metadata.finalizers', causes)
+  if (forms) validateFinalizerForms(metadata.finalizers ?? [], 'metadata.finalizers', causes)
 }
 
-export function validateMetadataUpdate(before: StoredObject, metadata: SentMeta, causes: Causes): void {
+/** The server's generic layers, which do not know the core kinds' rule of finalizers. */
+const GENERIC_LAYERS = 2
+
+/**
+ * The general rules are repeated as often as the server's layers each check them: the message tells them once, the
+ * causes as often.
+ */
+export function validateMetadataUpdate(before: StoredObject, metadata: SentMeta, layers: number, causes: Causes): void {
   const old = before.metadata
   if (old.deletionTimestamp !== undefined) {
     const added = (metadata.finalizers ?? []).filter((finalizer) => !(old.finalizers ?? []).includes(finalizer))
@@ -154,12 +161,12 @@ export function validateMetadataUpdate(before: StoredObject, metadata: SentMeta,
       )
     }
   }
-  const immutable = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
+  const immutable = ['name', 'namespace', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
   for (const member of immutable) {
     const sent = metadata[member]
     // What is not sent keeps its value, as the server's strategy fills it in before this check.
     if (sent === undefined || sent === old[member]) continue
     causes.push(invalid(`metadata.${member}`, sent, 'field is immutable'))
   }
-  validateCommon(metadata, causes)
+  for (let layer = 0; layer < layers; layer++) validateCommon(metadata, causes, layer >= GENERIC_LAYERS)
 }

@@ -14,12 +14,12 @@ const bytes = (text: string) => Buffer.byteLength(text)
 
 function pattern(text: string, regex: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${text} (regex used for validation is '${regex}')`
-  return `${text} (e.g. ${examples.map((example) => `'${example}', `).join('or ')}regex used for validation is '${regex}')`
+  return `${text} (e.g. ${examples.map((example) => `'${example}', `).join(' or ')}regex used for validation is '${regex}')`
 }
 
 export function dnsLabelProblems(value: string): readonly string[] {
   if (value.length <= 63 && labelPattern.test(value)) return NONE
-  const problems = bytes(value) > 63 ? ['must be no more than 63 bytes'] : []
+  const problems = bytes(value) > 63 ? ['must be no more than 63 characters'] : []
   if (!labelPattern.test(value)) {
     problems.push(
       subdomainPattern.test(value)
@@ -37,7 +37,7 @@ export function dnsLabelProblems(value: string): readonly string[] {
 
 export function dnsSubdomainProblems(value: string): readonly string[] {
   if (value.length <= 253 && subdomainPattern.test(value)) return NONE
-  const problems = bytes(value) > 253 ? ['must be no more than 253 bytes'] : []
+  const problems = bytes(value) > 253 ? ['must be no more than 253 characters'] : []
   if (!subdomainPattern.test(value)) {
     problems.push(
       pattern(
@@ -66,7 +66,10 @@ export function qualifiedNameProblems(value: string): readonly string[] {
   if (parts.length === 2) {
     const prefix = parts[0] ?? ''
     if (prefix === '') problems.push('prefix part must be non-empty')
-    else problems.push(...dnsSubdomainProblems(prefix).map((problem) => `prefix part ${problem}`))
+    else
+      problems.push(
+        ...dnsSubdomainProblems(prefix).map((problem) => `prefix part ${problem.replace(/characters$/, 'bytes')}`),
+      )
   }
   if (name === '') problems.push('name part must be non-empty')
   else if (bytes(name) > 63) problems.push('name part must be no more than 63 bytes')

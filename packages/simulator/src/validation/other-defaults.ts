@@ -67,6 +67,13 @@ export function defaultAutoscaler(spec: AutoscalerSpec): AutoscalerSpec {
 type Members = Readonly<Record<string, unknown>>
 const membersOf = (value: unknown): Members => (typeof value === 'object' && value !== null ? (value as Members) : {})
 
+/** Claims and volumes are kept while they are in use: new ones get the finalizer that says so. */
+function withFinalizer(metadata: NewObject['metadata'], finalizer: string): NewObject['metadata'] {
+  const finalizers = Array.isArray(metadata.finalizers) ? metadata.finalizers : []
+  if (metadata.uid !== undefined || finalizers.includes(finalizer)) return metadata
+  return { ...metadata, finalizers: [...finalizers, finalizer] }
+}
+
 /** Small defaults of kinds that are stored as they come. */
 export function defaultPlain(plural: string, object: NewObject): NewObject {
   switch (plural) {
@@ -91,12 +98,14 @@ export function defaultPlain(plural: string, object: NewObject): NewObject {
     case 'persistentvolumeclaims':
       return {
         ...object,
+        metadata: withFinalizer(object.metadata, 'kubernetes.io/pvc-protection'),
         spec: { volumeMode: 'Filesystem', ...membersOf(object.spec) },
         status: { phase: 'Pending' },
       }
     case 'persistentvolumes':
       return {
         ...object,
+        metadata: withFinalizer(object.metadata, 'kubernetes.io/pv-protection'),
         spec: {
           volumeMode: 'Filesystem',
           persistentVolumeReclaimPolicy: 'Retain',

@@ -1,3 +1,4 @@
+import { generatedName } from '../store/names.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { NewObject, ObjectStore } from '../store/types.ts'
 import { goQuote } from './field.ts'
@@ -32,18 +33,6 @@ export function forbiddenPod(metadata: NewObject['metadata'], text: string): Sta
   return new StatusError(403, 'Forbidden', `pods ${goQuote(name)} is forbidden: ${text}`, { name, kind: 'pods' })
 }
 
-/** Letters that API servers use for random names: no vowels, nothing that reads like a word. */
-const NAME_LETTERS = 'bcdfghjklmnpqrstvwxz2456789'
-
-/** A random suffix in the API server's alphabet. */
-export function randomSuffix(length: number, random: () => number = Math.random): string {
-  let text = ''
-  for (let index = 0; index < length; index++) {
-    text += NAME_LETTERS.charAt(Math.floor(random() * NAME_LETTERS.length))
-  }
-  return text
-}
-
 function withServiceAccount(pod: PodToAdmit, store: ObjectStore): PodSpec {
   const { spec, metadata } = pod
   const namespace = metadata.namespace ?? ''
@@ -63,7 +52,7 @@ function withServiceAccount(pod: PodToAdmit, store: ObjectStore): PodSpec {
 
 function withToken(spec: PodSpec): PodSpec {
   const existing = (spec.volumes ?? []).find((volume) => volume.name.startsWith('kube-api-access-'))
-  const name = existing?.name ?? `kube-api-access-${randomSuffix(5)}`
+  const name = existing?.name ?? generatedName('kube-api-access-', Math.random)
   let needed = false
   const mount = (container: Container): Container => {
     if ((container.volumeMounts ?? []).some((known) => known.mountPath === TOKEN_PATH)) return container

@@ -165,10 +165,11 @@ export function validateNewPod(pod: Pod, causes: Causes): void {
   }
 }
 
+/** The server names a template's labels and annotations without `metadata`. */
 export function validateTemplate(template: PodTemplate, path: string, causes: Causes): void {
-  validateLabels(template.metadata?.labels, `${path}.metadata.labels`, causes)
-  validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`, causes)
-  validatePodAnnotations(template.metadata?.annotations ?? {}, `${path}.metadata.annotations`, causes)
+  validateLabels(template.metadata?.labels, `${path}.labels`, causes)
+  validateAnnotations(template.metadata?.annotations, `${path}.annotations`, causes)
+  validatePodAnnotations(template.metadata?.annotations ?? {}, `${path}.annotations`, causes)
   validatePodSpec(template.spec, false, `${path}.spec`, causes)
   if ((template.spec.ephemeralContainers ?? []).length > 0) {
     causes.push(forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'))

@@ -56,7 +56,7 @@ function parse(text: string): Quantity | string {
   const exponentOf = format.exponent - fraction.length
   // Texts in canonical form are kept as they came, the sign and leading zeros included.
   if (
-    kind === 'decimal' &&
+    kind !== 'binary' &&
     exponentOf >= -9 &&
     exponentOf % 3 === 0 &&
     !shifted.endsWith('000') &&
