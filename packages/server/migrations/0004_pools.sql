@@ -50,8 +50,6 @@ create table pool (
 );
 alter sequence pool_id_seq owned by pool.id;
 create index pool_group on pool (group_name);
--- what a restarted controller looks for first
-create index pool_pending on pool (status) where status in (0, 1, 2, 3, 6);
 
 select history_attach('pool');
 

@@ -281,8 +281,10 @@ export async function addPoolEvents(
 
 const deleteRows = {
   name: 'pool-delete',
-  text: `delete from pool p using json_to_recordset($1) as i(uid uuid, version bigint)
-    where p.uid = i.uid and p.version = i.version and p.status = 6 returning ${poolColumns}`,
+  text: `with locked as materialized (
+      select p.id from pool p join json_to_recordset($1) as i(uid uuid, version bigint) on i.uid = p.uid
+      where i.version = p.version and p.status = 6 order by p.id for update of p)
+    delete from pool p where p.id in (select id from locked) returning ${poolColumns}`,
 }
 
 /** A pool whose objects are gone, and the last lines of its story. */
