@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { exitCodes, parseAddress } from '@podyard/server'
-import { startSimulator } from '@podyard/simulator'
+import { defaultDelays, startSimulator } from '@podyard/simulator'
 
 /** The flags of `podyard simulate`, as typed. */
 export type SimulateFlags = {
@@ -19,7 +19,7 @@ export type SimulateFlags = {
 export async function simulate(flags: SimulateFlags): Promise<void> {
   const address = parseAddress(flags.listen)
   if (address === undefined) return refuse(`--listen: "${flags.listen}" is not right; expected host:port or :port`)
-  const numbers: Record<string, number> = {}
+  const numbers = new Map<string, number>()
   for (const [flag, text, least] of [
     ['nodes', flags.nodes, 1],
     ['schedule-ms', flags.scheduleMs, 0],
@@ -30,21 +30,20 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
     if (text === undefined) continue
     if (!/^\d{1,7}$/.test(text) || Number(text) < least)
       return refuse(`--${flag}: "${text}" is not right; expected a whole number from ${least}`)
-    numbers[flag] = Number(text)
+    numbers.set(flag, Number(text))
   }
-  const delay = (member: string, flag: string) => (numbers[flag] === undefined ? {} : { [member]: numbers[flag] })
   try {
     const simulator = await startSimulator({
       host: address.host,
       port: address.port,
-      nodes: numbers.nodes ?? 3,
+      nodes: numbers.get('nodes') ?? 3,
       namespace: flags.namespace,
       ...(flags.journal === undefined ? {} : { journal: flags.journal }),
       delays: {
-        ...delay('scheduleMs', 'schedule-ms'),
-        ...delay('pullMs', 'pull-ms'),
-        ...delay('readyMs', 'ready-ms'),
-        ...delay('terminateMs', 'terminate-ms'),
+        scheduleMs: numbers.get('schedule-ms') ?? defaultDelays.scheduleMs,
+        pullMs: numbers.get('pull-ms') ?? defaultDelays.pullMs,
+        readyMs: numbers.get('ready-ms') ?? defaultDelays.readyMs,
+        terminateMs: numbers.get('terminate-ms') ?? defaultDelays.terminateMs,
       },
     })
     if (flags.kubeconfig === undefined) process.stdout.write(simulator.kubeconfig())
