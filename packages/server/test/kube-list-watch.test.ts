@@ -1,35 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import { afterEach, describe, expect, test } from 'vitest'
-import {
-  createKubeClient,
-  type KubeClient,
-  KubeConnectionError,
-  type KubeObject,
-  resources,
-  type WatchEvent,
-} from '../src/kube/index.ts'
-import {
-  type Script,
-  type ScriptedServer,
-  sendJson,
-  sendStatus,
-  startScriptedServer,
-  startWatch,
-  until,
-} from './support/scripted-api-server.ts'
+import { describe, expect, test } from 'vitest'
+import { KubeConnectionError, type KubeObject, resources, type WatchEvent } from '../src/kube/index.ts'
+import { sendJson, sendStatus, startWatch, until } from './support/scripted-api-server.ts'
+import { useScriptedClients } from './support/scripted-kube-client.ts'
 
-const started: { close(): Promise<void> }[] = []
-
-afterEach(async () => {
-  for (const each of started.splice(0).reverse()) await each.close()
-})
-
-async function serve(script: Script): Promise<{ server: ScriptedServer; client: KubeClient }> {
-  const server = await startScriptedServer(script)
-  const client = createKubeClient({ server: server.url, namespace: 'default' }, { random: () => 0, connections: 2 })
-  started.push(server, client)
-  return { server, client }
-}
+const { serve } = useScriptedClients()
 
 function node(name: string, resourceVersion = '1'): KubeObject {
   return { metadata: { name, uid: name, resourceVersion } }
@@ -224,12 +199,15 @@ describe('watch', () => {
 
   test('watches never wait for each other or for calls: each has its own connection', async () => {
     const watchConnections: number[] = []
-    const { client } = await serve((request, response) => {
-      if (request.query.watch) {
-        watchConnections.push(request.connection)
-        startWatch(response, { type: 'ADDED', object: node('a') })
-      } else sendJson(response, 200, { connection: request.connection })
-    })
+    const { client } = await serve(
+      (request, response) => {
+        if (request.query.watch) {
+          watchConnections.push(request.connection)
+          startWatch(response, { type: 'ADDED', object: node('a') })
+        } else sendJson(response, 200, { connection: request.connection })
+      },
+      { connections: 2 },
+    )
     const controller = new AbortController()
     const watches = Array.from({ length: 20 }, () =>
       client.watch(resources.nodes, { resourceVersion: '5', signal: controller.signal })[Symbol.asyncIterator](),

@@ -1,3 +1,4 @@
+// One file although long: every case is a few lines of script for the same harness, and they are read side by side.
 import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
 import {

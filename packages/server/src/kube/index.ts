@@ -1,4 +1,5 @@
 /** What the rest of the server may use of `kube/`. */
+export { type Backoff, backoffMs } from './backoff.ts'
 export { createKubeClient, type KubeClientOptions } from './client.ts'
 export { KubeConnectionError } from './connection-error.ts'
 export type { KubeVerb, RequestRecord } from './http.ts'
