@@ -64,7 +64,9 @@ export function compileFilter(rule: Rule, columns: Columns, parameters: Paramete
     }
     if (target.storage !== 'json' && target.storage !== 'json-list') return 'false'
     const inner = compile(rule, scope({ sql: `${name}.v`, storage: 'json' }))
-    const array = `case jsonb_typeof(${target.sql}) when 'array' then ${target.sql} else '[]'::jsonb end`
+    // A list of objects without any counts as one object without members, so that negated tests hold for it.
+    const none = target.storage === 'json-list' ? '[null]' : '[]'
+    const array = `case when jsonb_typeof(${target.sql}) = 'array' and ${target.sql} <> '[]' then ${target.sql} else '${none}' end`
     return `exists (select from jsonb_array_elements(${array}) as ${name}(v) where ${inner})`
   }
 
