@@ -25,6 +25,8 @@ export type DeploymentView = {
   readonly uid: string
   /** Carries this pool's uid. */
   readonly isOurs: boolean
+  /** Made by this process: the story tells it already. */
+  readonly isMadeHere: boolean
   readonly isDeleting: boolean
   readonly replicas: number
   /** Fields of ours that somebody changed. */

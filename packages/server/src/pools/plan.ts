@@ -127,13 +127,10 @@ function planHpa(desired: PoolDesired, observed: PoolObserved, now: number): Hpa
 /** A client waits for it: a new pool, a change, or either of them while the cluster did not answer. */
 function isAskedFor(desired: PoolDesired): boolean {
   const memory: PoolMemory = desired.observed
-  return (
-    desired.status === poolStatus.new || desired.status === poolStatus.update || memory.deploymentUid === undefined
-  )
+  return desired.status === poolStatus.new || desired.status === poolStatus.update || memory.deploymentUid === undefined
 }
 
-const isCreation = (desired: PoolDesired) =>
-  desired.status === poolStatus.new || desired.status === poolStatus.creating
+const isCreation = (desired: PoolDesired) => desired.status === poolStatus.new || desired.status === poolStatus.creating
 
 const hpaVerb = (desired: PoolDesired) => (isCreation(desired) ? 'create' : 'update')
 
@@ -216,7 +213,7 @@ function settle(desired: PoolDesired, observed: PoolObserved, deployment: Deploy
   const refusals = [observed.failures.deployment, observed.failures.hpa].flatMap((f) => (f ? [f.message] : []))
 
   const events: PoolEventDraft[] = []
-  if (before.deploymentUid !== undefined && before.deploymentUid !== deployment.uid)
+  if (before.deploymentUid !== deployment.uid && !deployment.isMadeHere)
     events.push(normal('Adopted', `Deployment function-agent-${desired.id} carries this pool's uid and is taken over`))
   if (desired.status === poolStatus.new || desired.status === poolStatus.update)
     events.push(

@@ -1,0 +1,117 @@
+import type { V1Pod, V1ReplicaSet } from '@kubernetes/client-node'
+import { poolUidOfPod, replicaTrouble, toPodView } from './observed.ts'
+import type { PodView } from './plan-types.ts'
+
+/**
+ * The pods of every pool, found by the pool's uid, and which Deployment a ReplicaSet belongs to: an event costs the same
+ * however many pods there are. Fed by the reflectors and by the answers to our own writes, whichever comes first.
+ */
+export type PodIndex = {
+  /** Takes a pod in, unless a newer state of it is known; the pool that it belongs to. */
+  putPod(pod: V1Pod, atMs: number): string | undefined
+  removePod(pod: V1Pod, atMs: number): string | undefined
+  podsOf(poolUid: string): Iterable<PodView>
+  /** Pods that were taken in before `untilMs` and that `isThere` denies are dropped: returns how many. */
+  dropPhantoms(poolUid: string, untilMs: number, isThere: (pod: PodView) => boolean): number
+  putReplicaSet(replicaSet: V1ReplicaSet): void
+  removeReplicaSet(replicaSet: V1ReplicaSet): void
+  /** The uid of the Deployment that controls this ReplicaSet. */
+  deploymentOf(replicaSetUid: string): string | undefined
+  /** Why pods of the Deployment's ReplicaSets cannot be made. */
+  troubleOf(deploymentUid: string): string | undefined
+  /** Forgets which pods were removed before `untilMs`. */
+  forgetRemoved(untilMs: number): void
+}
+
+type Entry = { readonly view: PodView; readonly version: string; readonly putAt: number }
+type SetEntry = { readonly deploymentUid: string; readonly trouble: string | undefined }
+
+export function createPodIndex(): PodIndex {
+  const pools = new Map<string, Map<string, Entry>>()
+  const removed = new Map<string, number>()
+  const sets = new Map<string, SetEntry>()
+  const setsOf = new Map<string, Set<string>>()
+
+  function drop(poolUid: string, uid: string): void {
+    const pods = pools.get(poolUid)
+    pods?.delete(uid)
+    if (pods?.size === 0) pools.delete(poolUid)
+  }
+
+  return {
+    putPod(pod, atMs) {
+      const poolUid = poolUidOfPod(pod)
+      const { uid, resourceVersion = '' } = pod.metadata ?? {}
+      // The answer to a create may come after the pod's whole life was told.
+      if (poolUid === undefined || uid === undefined || removed.has(uid)) return undefined
+      let pods = pools.get(poolUid)
+      if (pods === undefined) {
+        pods = new Map()
+        pools.set(poolUid, pods)
+      }
+      const known = pods.get(uid)
+      if (known === undefined || isNewer(resourceVersion, known.version))
+        pods.set(uid, { view: toPodView(pod), version: resourceVersion, putAt: atMs })
+      return poolUid
+    },
+    removePod(pod, atMs) {
+      const poolUid = poolUidOfPod(pod)
+      const uid = pod.metadata?.uid
+      if (poolUid === undefined || uid === undefined) return undefined
+      removed.set(uid, atMs)
+      drop(poolUid, uid)
+      return poolUid
+    },
+    *podsOf(poolUid) {
+      for (const entry of pools.get(poolUid)?.values() ?? []) yield entry.view
+    },
+    dropPhantoms(poolUid, untilMs, isThere) {
+      let dropped = 0
+      for (const [uid, entry] of [...(pools.get(poolUid) ?? [])]) {
+        if (entry.putAt >= untilMs || isThere(entry.view)) continue
+        drop(poolUid, uid)
+        dropped += 1
+      }
+      return dropped
+    },
+    putReplicaSet(replicaSet) {
+      const uid = replicaSet.metadata?.uid
+      const owner = replicaSet.metadata?.ownerReferences?.find((r) => r.controller === true && r.kind === 'Deployment')
+      if (uid === undefined) return
+      this.removeReplicaSet(replicaSet)
+      if (owner === undefined) return
+      sets.set(uid, { deploymentUid: owner.uid, trouble: replicaTrouble(replicaSet) })
+      const siblings = setsOf.get(owner.uid) ?? new Set()
+      siblings.add(uid)
+      setsOf.set(owner.uid, siblings)
+    },
+    removeReplicaSet(replicaSet) {
+      const uid = replicaSet.metadata?.uid ?? ''
+      const known = sets.get(uid)
+      if (known === undefined) return
+      sets.delete(uid)
+      const siblings = setsOf.get(known.deploymentUid)
+      siblings?.delete(uid)
+      if (siblings?.size === 0) setsOf.delete(known.deploymentUid)
+    },
+    deploymentOf: (replicaSetUid) => sets.get(replicaSetUid)?.deploymentUid,
+    troubleOf(deploymentUid) {
+      for (const uid of setsOf.get(deploymentUid) ?? []) {
+        const trouble = sets.get(uid)?.trouble
+        if (trouble !== undefined) return trouble
+      }
+      return undefined
+    },
+    forgetRemoved(untilMs) {
+      for (const [uid, at] of removed) if (at < untilMs) removed.delete(uid)
+    },
+  }
+}
+
+/**
+ * Versions of one resource are decimal numbers that grow (Kubernetes 1.35 says so; etcd's always were). They may be
+ * beyond 2^53, so they are compared as text.
+ */
+export function isNewer(a: string, b: string): boolean {
+  return a.length === b.length ? a > b : a.length > b.length
+}

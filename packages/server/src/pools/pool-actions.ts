@@ -1,0 +1,394 @@
+import { randomBytes } from 'node:crypto'
+import type { V1Deployment, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
+import { isAlreadyExists, isNotFound } from '../kube/status.ts'
+import { type KubeClient, type KubeObject, type Resource, resources } from '../kube/types.ts'
+import { barePodName, buildBarePod } from './bare-pod.ts'
+import { isUnknown, toFailure } from './cluster-failure.ts'
+import { hpaDrift } from './drift.ts'
+import type { Limiter } from './limiter.ts'
+import { autoscalerName, deploymentName } from './names.ts'
+import { isOurs, poolUidOfPod } from './observed.ts'
+import type { DeleteReason, PodView, PoolAction, Step } from './plan-types.ts'
+import type { PodIndex } from './pod-index.ts'
+import { type PoolEventDraft, poolStatus } from './pool.ts'
+import { driftOf, maxCreatingPerPool, type PoolEntry } from './pool-entry.ts'
+import type { PoolMetrics } from './pool-metrics.ts'
+
+/**
+ * Carries out what the plan says, one API call per step. Nothing here throws for what the cluster answers: a refusal is
+ * remembered in the entry, and the next plan says what follows from it.
+ *
+ * A lost answer makes no second pod: the name of a pod whose creation has an unknown outcome is kept, looked up, and used
+ * again. Names of a process that was killed are lost; its successor counts from a list that begins after it took the
+ * lease, so whatever the cluster had carried out until then is counted.
+ */
+export type PoolActions = {
+  /** Resolves when the step was carried out or refused. Creations of pods go on in the background. */
+  perform(entry: PoolEntry, action: ClusterAction): Promise<void>
+  /** Looks past the reflectors whether something of the pool is left on the cluster, and takes it in. */
+  findRemains(entry: PoolEntry): Promise<boolean>
+  /** Resolves when nothing goes on in the background. */
+  idle(): Promise<void>
+}
+
+export type ClusterAction = Exclude<PoolAction, { kind: 'write-status' | 'remove-pool' | 'wait-until' }>
+
+export type PoolActionsOptions = {
+  readonly kube: KubeClient
+  readonly namespace: string
+  readonly index: PodIndex
+  readonly limit: Limiter
+  readonly metrics: PoolMetrics
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends the calls, a moment after the controller was told to stop. */
+  readonly signal: AbortSignal
+  /** The pool's Deployment as it is known now. */
+  readonly deploymentOf: (entry: PoolEntry) => V1Deployment | undefined
+  readonly hpaOf: (entry: PoolEntry) => V2HorizontalPodAutoscaler | undefined
+  /** Something happened in the background: look at the pool again. */
+  readonly wake: (poolUid: string) => void
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+const callTimeoutMs = 15_000
+/** Makes a fixed pool's victim the cheapest to delete; everybody else has 0. */
+const victimCost = '-1000'
+
+export function createPoolActions(options: PoolActionsOptions): PoolActions {
+  const { kube, namespace, index, limit, now, signal } = options
+  const background = new Set<Promise<void>>()
+  const callOptions = { signal, timeoutMs: callTimeoutMs }
+
+  function run(work: Promise<void>): void {
+    const tracked = work.catch(() => {}).finally(() => background.delete(tracked))
+    background.add(tracked)
+  }
+
+  function failed(entry: PoolEntry, step: Step, error: unknown): void {
+    if (signal.aborted) return
+    options.metrics.refusals.inc({ step })
+    const known = entry.failures.get(step)
+    // What was sent together and is refused together counts as one failure.
+    const attempts = known === undefined ? 0 : known.retryAt > now() ? known.attempts - 1 : known.attempts
+    entry.failures.set(step, toFailure(error, attempts, now(), options.random()))
+  }
+
+  async function attempt(entry: PoolEntry, step: Step, work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await limit(work)
+      entry.failures.delete(step)
+      return true
+    } catch (error) {
+      failed(entry, step, error)
+      return false
+    }
+  }
+
+  /** The object in the answer; when the name is taken, the object that has it (ours from an answer that got lost, or somebody else's). */
+  async function createOrFind<T extends KubeObject>(
+    resource: Resource<T>,
+    name: string,
+    object: T,
+  ): Promise<{ readonly object: T; readonly isNew: boolean }> {
+    try {
+      return { object: await kube.create(resource, object, { namespace, ...callOptions }), isNew: true }
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+      return { object: await kube.get(resource, { namespace, name }, callOptions), isNew: false }
+    }
+  }
+
+  async function createHpa(entry: PoolEntry): Promise<void> {
+    const { hpa } = entry.built
+    if (hpa.kind !== 'wanted') return
+    await attempt(entry, 'hpa', async () => {
+      const { object, isNew } = await createOrFind(
+        resources.horizontalPodAutoscalers,
+        autoscalerName(entry.pool.id),
+        hpa.hpa,
+      )
+      entry.hpa = { object, atMs: now() }
+      const what = `HorizontalPodAutoscaler ${autoscalerName(entry.pool.id)}`
+      const isRestored = entry.pool.status === poolStatus.running
+      if (isNew) entry.events.push(told(isRestored ? 'Restored' : 'HpaCreated', `${what} was created`))
+    })
+  }
+
+  async function patchHpa(entry: PoolEntry, fields: readonly string[]): Promise<void> {
+    const current = options.hpaOf(entry)
+    const { hpa } = entry.built
+    if (hpa.kind !== 'wanted' || current === undefined) return
+    const isAsked = entry.pool.status === poolStatus.update
+    await attempt(entry, 'hpa', async () => {
+      const object = await kube.patch(
+        resources.horizontalPodAutoscalers,
+        { namespace, name: autoscalerName(entry.pool.id) },
+        { type: 'json', operations: [sameUid(current), ...hpaDrift(hpa.hpa, current).operations] },
+        callOptions,
+      )
+      entry.hpa = { object, atMs: now() }
+      const changed = `HorizontalPodAutoscaler ${autoscalerName(entry.pool.id)}: ${fields.join(', ')}`
+      entry.events.push(told(isAsked ? 'HpaUpdated' : 'Restored', changed))
+    })
+  }
+
+  async function createDeployment(entry: PoolEntry): Promise<void> {
+    const name = deploymentName(entry.pool.id)
+    await attempt(entry, 'deployment', async () => {
+      const { object, isNew } = await createOrFind(resources.deployments, name, entry.built.deployment)
+      entry.deployment = { object, atMs: now() }
+      if (!isNew) return
+      entry.madeHere.add(object.metadata?.uid ?? '')
+      entry.events.push(
+        told('DeploymentCreated', `Deployment ${name} was created with ${object.spec?.replicas ?? 0} replicas`),
+      )
+    })
+  }
+
+  async function restoreDeployment(entry: PoolEntry, fields: readonly string[]): Promise<void> {
+    const current = options.deploymentOf(entry)
+    if (current === undefined) return
+    const name = deploymentName(entry.pool.id)
+    await attempt(entry, 'deployment', async () => {
+      const object = await kube.patch(
+        resources.deployments,
+        { namespace, name },
+        { type: 'json', operations: [sameUid(current), ...driftOf(entry, current).operations] },
+        callOptions,
+      )
+      entry.deployment = { object, atMs: now() }
+      // Written again and again it would restart the pool's pods each time: it gets the backoff of a refusal.
+      const left = driftOf(entry, object).fields
+      if (left.length > 0) throw new Error(`something on the cluster changes ${left.join(', ')} of ${name} back`)
+      entry.events.push(told('Restored', `Deployment ${name}: ${fields.join(', ')} had been changed`))
+    })
+  }
+
+  async function scaleDeployment(
+    entry: PoolEntry,
+    { from, to, victims }: Extract<PoolAction, { kind: 'scale-deployment' }>,
+  ): Promise<void> {
+    const current = options.deploymentOf(entry)
+    if (current === undefined) return
+    const name = deploymentName(entry.pool.id)
+    const marked = await Promise.all(victims.map((victim) => markVictim(entry, victim)))
+    if (marked.includes(false)) return
+    const isAsked = entry.pool.status === poolStatus.update
+    await attempt(entry, 'deployment', async () => {
+      const object = await kube.patch(
+        resources.deployments,
+        { namespace, name },
+        { type: 'json', operations: [sameUid(current), { op: 'replace', path: '/spec/replicas', value: to }] },
+        callOptions,
+      )
+      entry.deployment = { object, atMs: now() }
+      const reason = !isAsked ? 'Restored' : to > from ? 'ScaledUp' : 'ScaledDown'
+      entry.events.push(told(reason, `Deployment ${name} was scaled from ${from} to ${to} replicas`))
+    })
+  }
+
+  function markVictim(entry: PoolEntry, name: string): Promise<boolean> {
+    return attempt(entry, 'deployment', async () => {
+      const body = { metadata: { annotations: { 'controller.kubernetes.io/pod-deletion-cost': victimCost } } }
+      try {
+        await kube.patch(resources.pods, { namespace, name }, { type: 'merge', body }, callOptions)
+      } catch (error) {
+        // Gone by itself: one victim less to mark.
+        if (!isNotFound(error)) throw error
+      }
+    })
+  }
+
+  async function deleteObject(
+    entry: PoolEntry,
+    resource: Resource,
+    name: string,
+    object: KubeObject | undefined,
+    told: PoolEventDraft,
+  ): Promise<void> {
+    const uid = object?.metadata?.uid
+    if (uid === undefined) return
+    const isGone = await attempt(entry, 'delete', () =>
+      kube
+        .delete(
+          resource,
+          { namespace, name },
+          { preconditions: { uid }, propagationPolicy: 'Background', ...callOptions },
+        )
+        .catch((error: unknown) => {
+          // Another object has the name by now: ours is gone.
+          if (!isPreconditionFailure(error)) throw error
+        }),
+    )
+    if (!isGone) return
+    entry.deleting.add(uid)
+    entry.events.push(told)
+  }
+
+  async function deletePods(entry: PoolEntry, pods: readonly PodView[], reason: DeleteReason): Promise<void> {
+    const deleted = await Promise.all(
+      pods.map(async (pod) => {
+        const isGone = await attempt(entry, 'delete', () =>
+          kube
+            .delete(resources.pods, { namespace, name: pod.name }, { preconditions: { uid: pod.uid }, ...callOptions })
+            .catch((error: unknown) => {
+              if (!isPreconditionFailure(error)) throw error
+            }),
+        )
+        if (isGone) entry.deleting.add(pod.uid)
+        return isGone ? [pod.name] : []
+      }),
+    )
+    const names = deleted.flat()
+    if (names.length === 0) return
+    const story: Readonly<Record<DeleteReason, (text: string) => PoolEventDraft>> = {
+      'above max_size': (text) => told('ScaledDown', `${text} deleted: more than max_size`),
+      finished: (text) => ({ type: 'Warning', reason: 'PodFailed', message: `${text} ended and deleted` }),
+      'deployment is gone': (text) => told('PodsDeleted', `${text} deleted: their Deployment is gone`),
+    }
+    entry.events.push(story[reason](say(names)))
+  }
+
+  async function createPod(entry: PoolEntry, name: string, isReserved: boolean): Promise<void> {
+    for (let isRepeat = false; ; isRepeat = true) {
+      try {
+        const { pool } = entry
+        const deployment = options.deploymentOf(entry)
+        const isWanted = pool.status !== poolStatus.deleted && pool.status !== poolStatus.failed
+        if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) break
+        const pod = isRepeat ? await findPod(entry, name) : undefined
+        if (isRepeat && pod === undefined && !isWanted) break
+        if (pod !== undefined || (await makePod(entry, deployment, name, isReserved))) {
+          entry.failures.delete('pods')
+          entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
+          entry.made.push(name)
+        }
+        break
+      } catch (error) {
+        failed(entry, 'pods', error)
+        entry.burst = 1
+        if (!isUnknown(error) || signal.aborted) break
+        options.wake(entry.pool.uid)
+        await options.sleep((entry.failures.get('pods')?.retryAt ?? 0) - now(), signal).catch(() => {})
+      }
+    }
+    entry.creating.delete(name)
+    options.wake(entry.pool.uid)
+  }
+
+  /** False: the name is somebody else's, and another one must be drawn. */
+  async function makePod(
+    entry: PoolEntry,
+    deployment: V1Deployment,
+    name: string,
+    isReserved: boolean,
+  ): Promise<boolean> {
+    const pod = buildBarePod({ pool: entry.pool, deployment, name, isReserved })
+    try {
+      index.putPod(await limit(() => kube.create(resources.pods, pod, { namespace, ...callOptions })), now())
+      return true
+    } catch (error) {
+      if (isAlreadyExists(error)) return false
+      throw error
+    }
+  }
+
+  async function findPod(entry: PoolEntry, name: string) {
+    try {
+      const pod = await limit(() => kube.get(resources.pods, { namespace, name }, callOptions))
+      if (poolUidOfPod(pod) !== entry.pool.uid) return undefined
+      index.putPod(pod, now())
+      return pod
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+
+  return {
+    async perform(entry, action) {
+      const { id } = entry.pool
+      switch (action.kind) {
+        case 'create-hpa':
+          return createHpa(entry)
+        case 'patch-hpa':
+          return patchHpa(entry, action.fields)
+        case 'delete-hpa':
+          return deleteObject(
+            entry,
+            resources.horizontalPodAutoscalers,
+            autoscalerName(id),
+            options.hpaOf(entry),
+            told('HpaDeleted', `HorizontalPodAutoscaler ${autoscalerName(id)} was deleted`),
+          )
+        case 'create-deployment':
+          return createDeployment(entry)
+        case 'restore-deployment':
+          return restoreDeployment(entry, action.fields)
+        case 'scale-deployment':
+          return scaleDeployment(entry, action)
+        case 'delete-deployment':
+          return deleteObject(
+            entry,
+            resources.deployments,
+            deploymentName(id),
+            options.deploymentOf(entry),
+            told('Deleting', `Deployment ${deploymentName(id)} was deleted; its pods go with it`),
+          )
+        case 'create-pods':
+          for (let i = 0; i < action.count; i += 1) {
+            const name = barePodName(id, randomBytes(10).toString('hex'))
+            entry.creating.add(name)
+            run(createPod(entry, name, action.isReserved))
+          }
+          return
+        case 'delete-pods':
+          return deletePods(entry, action.pods, action.reason)
+      }
+    },
+
+    async findRemains(entry) {
+      const name = deploymentName(entry.pool.id)
+      const find = async <T extends KubeObject>(resource: Resource<T>, at: string): Promise<T | undefined> => {
+        try {
+          const object = await limit(() => kube.get(resource, { namespace, name: at }, callOptions))
+          return isOurs(object, entry.pool.uid) && !entry.deleting.has(object.metadata?.uid ?? '') ? object : undefined
+        } catch (error) {
+          if (isNotFound(error)) return undefined
+          throw error
+        }
+      }
+      const deployment = await find(resources.deployments, name)
+      if (deployment !== undefined) entry.deployment = { object: deployment, atMs: now() }
+      const hpa =
+        entry.pool.spec.horizontalPodAutoscalerSpec === ''
+          ? undefined
+          : await find(resources.horizontalPodAutoscalers, autoscalerName(entry.pool.id))
+      if (hpa !== undefined) entry.hpa = { object: hpa, atMs: now() }
+      return deployment !== undefined || hpa !== undefined
+    },
+
+    async idle() {
+      while (background.size > 0) await Promise.all(background)
+    },
+  }
+}
+
+const told = (reason: string, message: string): PoolEventDraft => ({ type: 'Normal', reason, message })
+
+/** The operation that makes a JSON patch fail on any other object of the same name. */
+const sameUid = (object: KubeObject) => ({ op: 'test', path: '/metadata/uid', value: object.metadata?.uid }) as const
+
+function isPreconditionFailure(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 409
+}
+
+const maxNames = 5
+
+/** `pod a`, `pods a, b`, `pods a, b, c, d, e and 7 more`. */
+export function say(names: readonly string[]): string {
+  const shown = names.slice(0, maxNames).join(', ')
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : ''
+  return `${names.length === 1 ? 'pod' : 'pods'} ${shown}${more}`
+}

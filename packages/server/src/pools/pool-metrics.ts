@@ -1,0 +1,41 @@
+import type { Counter, Gauge } from 'prom-client'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+export type PoolMetrics = {
+  /** Pools by status. */
+  readonly pools: Gauge<'status'>
+  /** 1 for each pool with too few ready pods for longer than its threshold; absent for the others. */
+  readonly degraded: Gauge<'pool'>
+  /** What the slow resync found undone: stays flat while the watches work. */
+  readonly corrections: Counter<string>
+  /** Writes to the cluster that were refused or not answered. */
+  readonly refusals: Counter<'step'>
+  /** Reconciliations that failed and were put back (the database was down, a defect). */
+  readonly failures: Counter<string>
+  /** Deployments with Podyard's mark whose pool is unknown. */
+  readonly orphans: Gauge<string>
+}
+
+const made = new WeakMap<object, PoolMetrics>()
+
+/** The pool controller's metrics; a controller that is made again (the lease came back) goes on with the same ones. */
+export function poolMetrics(metrics: Metrics): PoolMetrics {
+  const known = made.get(metrics.registry)
+  if (known !== undefined) return known
+  const created: PoolMetrics = {
+    pools: metrics.gauge('podyard_pools', 'Pools by status', ['status']),
+    degraded: metrics.gauge('podyard_pool_degraded', 'Pools with too few ready pods for longer than their threshold', [
+      'pool',
+    ]),
+    corrections: metrics.counter('podyard_pool_resync_corrections_total', 'Differences that the slow resync repaired'),
+    refusals: metrics.counter(
+      'podyard_pool_cluster_refusals_total',
+      'Writes that the cluster refused or did not answer',
+      ['step'],
+    ),
+    failures: metrics.counter('podyard_pool_reconcile_failures_total', 'Reconciliations that failed and were repeated'),
+    orphans: metrics.gauge('podyard_pool_orphans', 'Deployments with Podyard labels whose pool is unknown'),
+  }
+  made.set(metrics.registry, created)
+  return created
+}

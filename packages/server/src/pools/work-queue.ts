@@ -1,0 +1,135 @@
+import { type Backoff, backoffMs } from '../kube/backoff.ts'
+
+/**
+ * Work by key: a key that is added again while it waits or runs is worked on once more, not once per add. Each key has a
+ * backoff of its own after failures, which nothing overtakes.
+ */
+export type WorkQueue = {
+  /** Soon; at once when the key has rested. */
+  add(key: string): void
+  /** Not before this time (milliseconds since the epoch), and earlier when something else asks for it. */
+  addAt(key: string, time: number): void
+  /** The key is gone: nothing is kept of it. */
+  forget(key: string): void
+  /** Works until the signal aborts, and resolves when nothing runs any more. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+export type WorkQueueOptions = {
+  /** A rejection puts the key back with backoff. */
+  readonly process: (key: string) => Promise<void>
+  /** Keys worked on at the same time. */
+  readonly concurrency: number
+  /** Milliseconds between the end of one run of a key and the start of the next: a burst of events is one run. */
+  readonly restMs: number
+  readonly backoff: Backoff
+  readonly onError: (key: string, error: unknown) => void
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+type Item = {
+  isRunning: boolean
+  isReady: boolean
+  /** When it is wanted next; Infinity: not at all. */
+  wantedAt: number
+  /** Not before this, whoever asks. */
+  restUntil: number
+  failures: number
+  timer: NodeJS.Timeout | undefined
+}
+
+export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
+  const items = new Map<string, Item>()
+  const ready: Set<string> = new Set()
+  let isRunning = false
+  let running = 0
+  let whenIdle: (() => void) | undefined
+
+  function itemOf(key: string): Item {
+    let item = items.get(key)
+    if (item === undefined) {
+      item = { isRunning: false, isReady: false, wantedAt: Infinity, restUntil: 0, failures: 0, timer: undefined }
+      items.set(key, item)
+    }
+    return item
+  }
+
+  function want(key: string, time: number): void {
+    const item = itemOf(key)
+    if (time >= item.wantedAt) return
+    item.wantedAt = time
+    if (!item.isRunning) schedule(key, item)
+  }
+
+  function schedule(key: string, item: Item): void {
+    clearTimeout(item.timer)
+    item.timer = undefined
+    if (item.isReady || item.wantedAt === Infinity) return
+    const waitMs = Math.max(item.wantedAt, item.restUntil) - options.now()
+    if (waitMs > 0) {
+      // A day is as far as a timer is trusted; the look then finds nothing to do and waits on.
+      item.timer = setTimeout(() => schedule(key, item), Math.min(waitMs, 86_400_000))
+      return
+    }
+    item.isReady = true
+    ready.add(key)
+    dispatch()
+  }
+
+  function dispatch(): void {
+    while (isRunning && running < options.concurrency) {
+      const { value: key, done } = ready.values().next()
+      if (done === true) return
+      ready.delete(key)
+      const item = items.get(key)
+      if (item !== undefined) void work(key, item)
+    }
+  }
+
+  async function work(key: string, item: Item): Promise<void> {
+    item.isReady = false
+    item.isRunning = true
+    item.wantedAt = Infinity
+    running += 1
+    try {
+      await options.process(key)
+      item.failures = 0
+      item.restUntil = options.now() + options.restMs
+    } catch (error) {
+      options.onError(key, error)
+      const waitMs = backoffMs(options.backoff, item.failures, options.random()) + options.backoff.baseMs
+      item.failures += 1
+      item.restUntil = options.now() + waitMs
+      item.wantedAt = options.now()
+    }
+    item.isRunning = false
+    running -= 1
+    if (items.get(key) === item) {
+      if (isRunning) schedule(key, item)
+    } else clearTimeout(item.timer)
+    if (isRunning) dispatch()
+    else if (running === 0) whenIdle?.()
+  }
+
+  return {
+    add: (key) => want(key, options.now()),
+    addAt: want,
+    forget(key) {
+      clearTimeout(items.get(key)?.timer)
+      items.delete(key)
+      ready.delete(key)
+    },
+    async run(signal) {
+      if (signal.aborted) return
+      isRunning = true
+      dispatch()
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      isRunning = false
+      for (const item of items.values()) clearTimeout(item.timer)
+      if (running > 0) await new Promise<void>((resolve) => (whenIdle = resolve))
+    },
+  }
+}
