@@ -39,6 +39,8 @@ export async function serve(flags: Readonly<Record<string, string | undefined>>)
     const { createLogger } = await import('./telemetry/logger.ts')
     const logger = createLogger({ level: config.logLevel })
     failOnUncaught(logger)
+    // Node's and the libraries' warnings (deprecations, experiments) are the log's, not the person's who starts it.
+    process.removeAllListeners('warning').on('warning', (warning) => logger.warn({ err: warning }, 'warning'))
 
     const { ensureAdminToken, lockDataDir, prepareDataDir } = await import('./store/data-dir.ts')
     await prepareDataDir(config.dataDir)
@@ -79,9 +81,11 @@ function welcome(url: string, config: Config, tokenPath: string | undefined, ms:
     `  data       ${config.dataDir}`,
     `  API        ${url}/docs`,
     '',
-    '  Try a pool of two warm pods, and where they run:',
+    '  A pool of two warm pods, and how it is:',
     `    curl${credentials} ${url}/serverless/v1/podpools -d '{"pools":[{"id":"pool1","size":2,"image":"busybox:1.36","resources":{"requests":{"cpu":"100m"},"limits":{"cpu":"100m"}}}]}'`,
     `    curl${credentials} ${url}/serverless/v1/podpools`,
+    '  A pod of somebody else in the inventory, and all pods of business 1:',
+    `    curl${credentials} ${url}/api/v3/createmany/kube/pod -d '{"data":[{"bk_biz_id":1,"pods":[{"name":"mine","bk_host_id":1,"spec":{"bk_cluster_id":1,"bk_namespace_id":1,"bk_node_id":1,"ref":{"kind":"deployment","id":1}}}]}]}'`,
     `    curl${credentials} ${url}/api/v3/findmany/kube/pod -d '{"bk_biz_id":1,"page":{"start":0,"limit":10}}'`,
     '',
   ]

@@ -17,6 +17,9 @@ export async function prepareDataDir(dataDir: string): Promise<void> {
 
 export type DataDirLock = { release(): void }
 
+// A lock that nothing refers to is collected, closed and thereby lost: these are held until they are released.
+const held = new Set<DatabaseSync>()
+
 /**
  * Makes this process the only Podyard on the data directory. The kernel holds the lock and drops it with the process,
  * however that ends; so a lock that is held means a living Podyard, and a PostgreSQL that is found running under a free
@@ -41,8 +44,14 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   }
   // For people and for the text above; nothing is decided by it.
   await writeFile(pidFile, `${process.pid}\n`)
-  const held = lock
-  return { release: () => held.close() }
+  const kept = lock
+  held.add(kept)
+  return {
+    release() {
+      held.delete(kept)
+      kept.close()
+    },
+  }
 }
 
 export type AdminToken = { readonly token: string; readonly path: string; readonly made: boolean }
