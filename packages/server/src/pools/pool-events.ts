@@ -11,18 +11,22 @@ export type StoryLine = { readonly pool: Pick<Pool, 'uid' | 'id'>; readonly even
 export type LogLine = { readonly type: 'create' | 'update' | 'delete'; readonly pool: Pool }
 
 // A pool's row is locked by whoever writes its story, so the newest line cannot change under this statement.
+// `same` is materialized: joined freely, the planner began with the texts, and 5,000 pools with one message took 18 s.
 const insertStory = {
   name: 'pool-event-insert',
   text: `with input as materialized (
       select * from json_to_recordset($1)
         as i(ord int, pool_uid uuid, pool_name text, type text, reason text, message text)),
     first_of_pool as (select distinct on (pool_uid) * from input order by pool_uid, ord),
+    same as materialized (
+      select f.ord, newest.id from first_of_pool f
+        cross join lateral (
+          select l.id, l.type, l.reason, l.message from pool_event l where l.pool_uid = f.pool_uid
+            order by l.id desc limit 1) newest
+        where newest.type = f.type and newest.reason = f.reason and newest.message = f.message),
     repeated as (
-      update pool_event e set count = e.count + 1, last_at = now()
-        from first_of_pool f
-        join lateral (select l.id from pool_event l where l.pool_uid = f.pool_uid order by l.id desc limit 1) newest on true
-        where e.id = newest.id and e.type = f.type and e.reason = f.reason and e.message = f.message
-        returning f.ord)
+      update pool_event e set count = e.count + 1, last_at = now() from same where e.id = same.id
+        returning same.ord)
     insert into pool_event (pool_uid, pool_name, type, reason, message)
       select pool_uid, pool_name, type, reason, message from input
       where ord not in (select ord from repeated) order by ord`,

@@ -27,7 +27,8 @@ import { toPoolView } from './pool-view.ts'
 const error = (description: string) => ({ ...named(ServerlessError), description })
 const tags = ['pools']
 const common = {
-  401: error('Credentials are required, or are not valid.'),
+  401: error('Credentials are required, or are not valid: code 1014.'),
+  403: error('A foreign host name or page, while Podyard runs open: code 1014.'),
   503: error('The database cannot be reached: code 122002.'),
 }
 

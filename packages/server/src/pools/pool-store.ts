@@ -211,7 +211,7 @@ const updateObserved = {
 /**
  * Writes what the controller found out about many pools, one statement per table, while it still holds `lease`.
  * Returns the pools that were written, as they are now, oldest first; the others were changed meanwhile (or removed):
- * read them again.
+ * read them again. At most one write for a pool.
  */
 export function writeObservedMany(
   db: Database,
