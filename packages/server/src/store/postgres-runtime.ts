@@ -1,5 +1,17 @@
-import { constants } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileProblem, StartError } from '../start-error.ts'
@@ -25,9 +37,10 @@ export async function packageVersion(native: string): Promise<string> {
 }
 
 /**
- * A copy of the binaries that the server's user can read, with the library links that the package's install script
- * would make: installs run no scripts here, and without the links postgres cannot load. Takes 0.5 s, once per target:
- * made beside it and renamed, so that a target is whole or absent.
+ * The binaries at a place where the server's user can read them, with the library links that the package's install
+ * script would make: installs run no scripts here, and without the links postgres cannot load. Made beside the target and
+ * renamed, so that a target is whole or absent. Hard links where they can be: 0.1 s and no room, where copies take 0.5 s
+ * and 58 MB.
  */
 export async function prepareRuntime(native: string, target: string): Promise<string> {
   if (await isComplete(target)) return target
@@ -35,15 +48,8 @@ export async function prepareRuntime(native: string, target: string): Promise<st
     await makeReachable(dirname(target))
     await removeDead(target)
     const draft = await mkdtemp(`${target}.${process.pid}-`)
-    // Reflinked where the file system can: the copy then takes no room. The static libraries are for building only.
-    await cp(native, draft, {
-      recursive: true,
-      verbatimSymlinks: true,
-      mode: constants.COPYFILE_FICLONE,
-      filter: (source) => !source.endsWith('.a'),
-    })
+    await bringOver(native, draft)
     await makeLinks(native, draft)
-    await chmod(draft, 0o755)
     await writeFile(join(draft, '.complete'), '')
     await rename(draft, target).catch(async (error: NodeJS.ErrnoException) => {
       await rm(draft, { recursive: true, force: true })
@@ -55,6 +61,33 @@ export async function prepareRuntime(native: string, target: string): Promise<st
     if (error instanceof StartError) throw error
     throw new StartError(`cannot copy PostgreSQL's binaries to ${target}: ${fileProblem(error)}`, { cause: error })
   }
+}
+
+/** Everything but the static libraries, readable by all, whatever the umask of the install was. */
+async function bringOver(from: string, to: string): Promise<void> {
+  await chmod(to, 0o755)
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) {
+      await mkdir(target)
+      await bringOver(source, target)
+    } else if (entry.isFile() && !entry.name.endsWith('.a')) {
+      const { mode } = await stat(source)
+      const wanted = mode | 0o444 | ((mode & 0o100) === 0 ? 0 : 0o111)
+      const linked = (mode & 0o777) === (wanted & 0o777) && (await canLink(source, target))
+      if (linked) continue
+      await copyFile(source, target)
+      await chmod(target, wanted & 0o755)
+    }
+  }
+}
+
+/** Not on another file system, or on one without hard links. */
+function canLink(source: string, target: string): Promise<boolean> {
+  return link(source, target).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Whole, and nobody but us or root can have put it there: it is about to be run. */
