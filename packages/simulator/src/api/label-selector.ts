@@ -86,7 +86,7 @@ function parseRequirement(look: () => Token, take: () => Token): Requirement {
       const value = singleValue(look, take)
       if (!/^[+-]?\d+$/.test(value)) {
         throw unparsed(
-          `values[0][${name.text}]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+          `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
         )
       }
       return { key: name.text, operator: operator.text === '>' ? 'gt' : 'lt', values: [value] }

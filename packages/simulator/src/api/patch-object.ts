@@ -3,6 +3,7 @@ import { apiVersionOf } from '../store/kinds.ts'
 import { badRequest, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Key, Kind, NewObject, StoredObject } from '../store/types.ts'
+import { invalid, invalidStatus } from '../validation/field.ts'
 import { unregistered } from './body.ts'
 import type { Api } from './context.ts'
 import { applyJsonPatch, applyMergePatch, parseJsonPatch, parseMergePatch } from './patch.ts'
@@ -40,11 +41,20 @@ export function patchObject(
   if ((within.metadata.name ?? '') === '') throw badRequest('name must be provided')
   checkName(key, within)
   checkVersion(kind, current, within)
+  checkUid(kind, current, within)
   try {
     return storeUpdate(api, kind, key, current, within, options)
   } catch (error) {
     throw asPatchError(kind, patched, error)
   }
+}
+
+/** A PUT with another uid fails in storage, a patch in validation, which looks twice. */
+function checkUid(kind: Kind, current: StoredObject, patched: NewObject): void {
+  const { uid } = patched.metadata as { readonly uid?: unknown }
+  if (uid === undefined || uid === '' || uid === current.metadata.uid) return
+  const cause = invalid('metadata.uid', uid, 'field is immutable')
+  throw invalidStatus(kind.group, kind.kind, current.metadata.name, [cause, cause])
 }
 
 function checkPatched(kind: Kind, patched: NewObject | null): asserts patched is NewObject {
@@ -68,7 +78,12 @@ function asPatchError(kind: Kind, patched: NewObject, error: unknown): unknown {
 }
 
 function invalidPatch(patched: unknown, problem: string): StatusError {
-  const message = `Invalid value: ${JSON.stringify(JSON.stringify(patched))}: ${problem}`
+  // The real document went through a Go map, whose members come out in order.
+  const sorted =
+    typeof patched === 'object' && patched !== null
+      ? Object.fromEntries(Object.entries(patched).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : patched
+  const message = `Invalid value: ${JSON.stringify(JSON.stringify(sorted))}: ${problem}`
   return new StatusError(422, 'Invalid', ` "" is invalid: patch: ${message}`, {
     causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
   })

@@ -1,4 +1,4 @@
-import { apiVersionOf } from '../store/kinds.ts'
+import { apiVersionOf, hasGeneration } from '../store/kinds.ts'
 import { generatedName } from '../store/names.ts'
 import { badRequest, conflict, detailsOf, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
@@ -255,7 +255,12 @@ function trial(api: Api, kind: Kind, object: NewObject): StoredObject {
       detailsOf(kind, key.name),
     )
   }
-  const metadata = { ...object.metadata, uid: crypto.randomUUID(), creationTimestamp: timestamp(api.now()) }
+  const metadata = {
+    ...object.metadata,
+    uid: crypto.randomUUID(),
+    ...(hasGeneration(kind.plural) ? { generation: 1 } : {}),
+    creationTimestamp: timestamp(api.now()),
+  }
   return { ...object, metadata } as unknown as StoredObject
 }
 
