@@ -1,0 +1,340 @@
+import type { AddressCondition, ListHostsBody, ObjectCondition, SearchHostsBody } from '@podyard/contract'
+import { cmdbErrors } from '../errors.ts'
+import type { Caller } from '../http/caller.ts'
+import type { Queryable } from '../store/database.ts'
+import { type BusinessRow, businessView, pickFields } from './business.ts'
+import { businessSelectList } from './business-store.ts'
+import { type Columns, compileFilter } from './filter/compile.ts'
+import { createParameters, type Parameters } from './filter/parameters.ts'
+import { parseFilter } from './filter/parse.ts'
+import { type HostRow, hostView } from './host.ts'
+import { fullIpv6, isIpv4 } from './host-address.ts'
+import { hostColumns, idleModuleName, idleSetName, moduleColumns, setColumns } from './host-columns.ts'
+import { hostSelectList } from './host-store.ts'
+import {
+  BadCondition,
+  businessColumns,
+  compileOperator,
+  compilePattern,
+  compileSort,
+  compileTimeCondition,
+  isBadPattern,
+} from './list-conditions.ts'
+import { visibleTenant } from './list-tenant.ts'
+
+type View = Readonly<Record<string, unknown>>
+
+/**
+ * Hosts in one answer at most. The originals' clients ask for all hosts without a limit; an answer is built in memory,
+ * about 1.5 KB a host, so a search that would give more is refused (1199006 `page.limit`) and must be paged.
+ */
+export const hostSearchBound = 50_000
+
+export type FoundHost = {
+  readonly host: View
+  readonly biz: readonly View[]
+  readonly set: readonly View[]
+  readonly module: readonly View[]
+}
+
+/**
+ * hosts/search and findmany/hosts/search/with_biz (container API reference 10.4). `businessNeeded`: a business id or a
+ * condition on businesses must be there. No limit means all hosts, up to `hostSearchBound`.
+ */
+export async function searchHosts(
+  db: Queryable,
+  caller: Caller,
+  body: SearchHostsBody,
+  businessNeeded: boolean,
+): Promise<{ readonly count: number; readonly info: readonly FoundHost[] }> {
+  const conditions = body.condition ?? []
+  const business = body.bk_biz_id ?? 0
+  const named = business !== 0 && business !== -1
+  if (businessNeeded && !named && !conditions.some((one) => one.bk_obj_id === 'biz' && one.condition?.length))
+    throw cmdbErrors.mismatch('bk_biz_id')
+  const parameters = createParameters()
+  const where = readingConditions(() => [
+    visibleTenant('h.bk_supplier_account', caller.tenant, parameters),
+    ...(named ? [`h.bk_biz_id = ${parameters.add(business, 'bigint')}`] : []),
+    addressCondition(body.ip, body.ipv6, parameters),
+    ...conditions.map((one) => objectCondition(one, parameters)),
+  ])
+  const fieldsOf = (object: string) =>
+    conditions.findLast((one) => one.bk_obj_id === object && one.fields != null)?.fields
+  const found = await findHosts(db, where, body.page ?? {}, parameters)
+
+  const businessFields = fieldsOf('biz')
+  const setFields = fieldsOf('set')
+  const moduleFields = fieldsOf('module')
+  const businesses =
+    businessFields == null && setFields == null && moduleFields == null
+      ? new Map<number, BusinessRow>()
+      : await businessesOf(db, found.rows)
+  const info = found.rows.map((row): FoundHost => {
+    const owner = businesses.get(row.bk_biz_id)
+    const idle = (fields: readonly string[] | null | undefined, view: (owner: BusinessRow) => View) =>
+      fields == null || owner === undefined ? [] : [view(owner)]
+    return {
+      host: withAreaObject(hostView(row, fieldsOf('host') ?? [])),
+      biz: idle(businessFields, (one) => businessView(one, businessFields ?? [])),
+      set: idle(setFields, (one) => idleSet(one, setFields ?? [])),
+      module: idle(moduleFields, (one) => idleModule(one, moduleFields ?? [])),
+    }
+  })
+  return { count: found.count, info }
+}
+
+/** In these answers the area is a list of one object (container API reference 10.4). */
+function withAreaObject(host: Record<string, unknown>): View {
+  if (!Object.hasOwn(host, 'bk_cloud_id')) return host
+  const id = host.bk_cloud_id
+  const area = {
+    id: String(id),
+    bk_inst_id: id,
+    bk_inst_name: id === 0 ? 'Default Area' : '',
+    bk_obj_id: 'plat',
+    bk_obj_icon: '',
+    bk_obj_name: '',
+  }
+  return { ...host, bk_cloud_id: [area] }
+}
+
+const idleSet = (owner: BusinessRow, fields: readonly string[]): View => ({
+  ...pickFields(
+    {
+      bk_set_id: owner.id,
+      bk_set_name: idleSetName,
+      default: 1,
+      bk_biz_id: owner.id,
+      bk_supplier_account: owner.bk_supplier_account,
+    },
+    fields,
+  ),
+  TopModuleName: `${owner.bk_biz_name}##${idleSetName}`,
+})
+
+const idleModule = (owner: BusinessRow, fields: readonly string[]): View => ({
+  ...pickFields(
+    {
+      bk_module_id: owner.id,
+      bk_module_name: idleModuleName,
+      default: 1,
+      bk_set_id: owner.id,
+      bk_biz_id: owner.id,
+      bk_supplier_account: owner.bk_supplier_account,
+    },
+    fields,
+  ),
+  TopModuleName: `${owner.bk_biz_name}##${idleSetName}##${idleModuleName}`,
+})
+
+async function businessesOf(db: Queryable, hosts: readonly HostRow[]): Promise<Map<number, BusinessRow>> {
+  const ids = [...new Set(hosts.map((host) => host.bk_biz_id))]
+  const rows = await db.run<BusinessRow>(businessesById, [ids])
+  return new Map(rows.map((row) => [row.id, row]))
+}
+const businessesById = {
+  name: 'host-search-businesses',
+  text: `select ${businessSelectList} from business b where b.id = any($1)`,
+}
+
+function objectCondition(one: ObjectCondition, parameters: Parameters): string {
+  const object = one.bk_obj_id ?? ''
+  const columns = objects.get(object)
+  // Other objects have no instances here: a condition on one finds nothing, a mere mention says nothing.
+  if (columns === undefined) return (one.condition ?? []).length === 0 ? 'true' : 'false'
+  const parts = (one.condition ?? []).map((atom) => {
+    const field = atom.field ?? ''
+    if ((object === 'host' || object === 'biz') && !columns.has(field))
+      throw cmdbErrors.untyped(`condition field ${field.slice(0, 128)} not exists`)
+    return compileOperator({ field, operator: atom.operator ?? '', value: atom.value }, columns, parameters)
+  })
+  if (one.time_condition != null) parts.push(compileTimeCondition(one.time_condition, columns, parameters))
+  if (parts.length === 0) return 'true'
+  const all = parts.join(' and ')
+  return object === 'biz' ? `exists (select from business b where b.id = h.bk_biz_id and ${all})` : `(${all})`
+}
+const objects = new Map<string, Columns>([
+  ['host', hostColumns],
+  ['biz', businessColumns],
+  ['set', setColumns],
+  ['module', moduleColumns],
+])
+
+type Addresses = AddressCondition | null | undefined
+
+function addressCondition(ip: Addresses, ipv6: Addresses, parameters: Parameters): string {
+  const parts: string[] = []
+  if (ip?.data != null && ip.data.length > 0) parts.push(ipv4Condition(ip, ip.data, parameters))
+  if (ipv6?.data != null && ipv6.data.length > 0)
+    parts.push(exactCondition(columnsOf(ipv6.flag, '_v6'), ipv6.data, fullIpv6, parameters))
+  return parts.length === 0 ? 'true' : `(${parts.join(' or ')})`
+}
+
+function ipv4Condition(ip: AddressCondition, data: readonly string[], parameters: Parameters): string {
+  const columns = columnsOf(ip.flag, '')
+  if (ip.exact === 1) return exactCondition(columns, data, (text) => (isIpv4(text) ? text : undefined), parameters)
+  if (data.length > 10) throw cmdbErrors.mismatch('ip.data')
+  const parts = data.flatMap((entry) => {
+    const { area, address } = areaOf(entry)
+    return columns.map((name) => {
+      const match = compilePattern({ sql: `h.${name}`, storage: 'text-array' }, address, parameters)
+      return area === undefined ? match : `(h.bk_cloud_id = ${parameters.add(area, 'bigint')} and ${match})`
+    })
+  })
+  return `(${parts.join(' or ')})`
+}
+
+function columnsOf(flag: string | null | undefined, suffix: '' | '_v6'): string[] {
+  const flags = (flag ?? '').split('|')
+  if (flags.some((one) => one !== 'bk_host_innerip' && one !== 'bk_host_outerip'))
+    throw cmdbErrors.untyped(`unsupported ip.flag ${(flag ?? '').slice(0, 128)}`)
+  return flags.map((one) => `${one}${suffix}`)
+}
+
+/** Addresses that do not parse are dropped; when none is left, no host matches. */
+function exactCondition(
+  columns: readonly string[],
+  data: readonly string[],
+  parse: (text: string) => string | undefined,
+  parameters: Parameters,
+): string {
+  const byArea = new Map<number | undefined, string[]>()
+  for (const entry of data) {
+    const { area, address } = areaOf(entry)
+    const parsed = parse(address) ?? parse(entry)
+    if (parsed !== undefined) byArea.set(area, [...(byArea.get(area) ?? []), parsed])
+  }
+  if (byArea.size === 0) return 'false'
+  const parts = [...byArea].flatMap(([area, addresses]) => {
+    const list = parameters.add(addresses, 'text[]')
+    const match = `(${columns.map((name) => `h.${name} && ${list}`).join(' or ')})`
+    return area === undefined ? match : `(h.bk_cloud_id = ${parameters.add(area, 'bigint')} and ${match})`
+  })
+  return `(${parts.join(' or ')})`
+}
+
+/** `<cloud id>:<address>`; the first group of an IPv6 address is an area only when a whole address follows it. */
+function areaOf(entry: string): { readonly area: number | undefined; readonly address: string } {
+  const match = /^(\d{1,15}):(.+)$/s.exec(entry)
+  const address = match?.[2]
+  if (address === undefined || (fullIpv6(entry) !== undefined && fullIpv6(address) === undefined))
+    return { area: undefined, address: entry }
+  return { area: Number(match?.[1]), address }
+}
+
+/**
+ * list_biz_hosts (a business) and list_hosts_without_biz (all hosts of the tenant). The first wants page.limit between 1
+ * and 1000, the second takes 0 as all.
+ */
+export async function listHosts(
+  db: Queryable,
+  caller: Caller,
+  body: ListHostsBody,
+  business: number | 'all',
+): Promise<{ readonly count: number; readonly info: readonly View[] }> {
+  if (business === 0) throw cmdbErrors.mismatch('bk_biz_id')
+  const limit = body.page?.limit ?? 0
+  if (limit > 1_000 || limit < 0 || (limit === 0 && business !== 'all')) throw cmdbErrors.mismatch('page.limit')
+  if ((body.page?.start ?? 0) < 0) throw cmdbErrors.mismatch('page.start')
+  const parameters = createParameters()
+  const where = readingConditions(() => [
+    visibleTenant('h.bk_supplier_account', caller.tenant, parameters),
+    ...(business === 'all' ? [] : [`h.bk_biz_id = ${parameters.add(business, 'bigint')}`]),
+    ...(business === 'all'
+      ? []
+      : [
+          topologyCondition('bk_set_ids', body.bk_set_ids, 200, 'set_cond', body.set_cond, setColumns, parameters),
+          topologyCondition(
+            'bk_module_ids',
+            body.bk_module_ids,
+            500,
+            'module_cond',
+            body.module_cond,
+            moduleColumns,
+            parameters,
+          ),
+        ]),
+    hostFilter(body.host_property_filter, parameters),
+  ])
+  const found = await findHosts(db, where, body.page ?? {}, parameters)
+  return { count: found.count, info: found.rows.map((row) => hostView(row, body.fields ?? [])) }
+}
+
+function topologyCondition(
+  idsName: string,
+  ids: readonly number[] | null | undefined,
+  limit: number,
+  conditionName: string,
+  condition: unknown,
+  columns: Columns,
+  parameters: Parameters,
+): string {
+  const given = ids ?? []
+  const atoms = condition === undefined || condition === null ? [] : condition
+  if (!Array.isArray(atoms)) throw cmdbErrors.mismatch(conditionName)
+  if (given.length > limit || (given.length > 0 && atoms.length > 0)) throw cmdbErrors.mismatch(idsName)
+  // Set and module share the id of their business.
+  if (given.length > 0) return `h.bk_biz_id = any(${parameters.add(given, 'bigint[]')})`
+  const parts = atoms.map((atom: unknown) => {
+    const { field, operator, value } = (typeof atom === 'object' && atom !== null ? atom : {}) as Record<
+      string,
+      unknown
+    >
+    if (typeof field !== 'string' || typeof operator !== 'string') throw cmdbErrors.mismatch(conditionName)
+    return compileOperator({ field, operator, value }, columns, parameters)
+  })
+  return parts.length === 0 ? 'true' : `(${parts.join(' and ')})`
+}
+
+function hostFilter(filter: unknown, parameters: Parameters): string {
+  if (filter === undefined || filter === null) return 'true'
+  const parsed = parseFilter(filter, { dialect: 'older', fields: 'any', maxDepth: 3 })
+  if (parsed.ok) return compileFilter(parsed.rule, hostColumns, parameters)
+  if (parsed.reason === 'shape')
+    throw cmdbErrors.undecodable([{ path: 'host_property_filter', message: 'must be a rule' }])
+  const path = `host_property_filter.${parsed.path}`
+  throw cmdbErrors.mismatch(path, [{ path, message: parsed.message }])
+}
+
+type LoosePage = NonNullable<SearchHostsBody['page']>
+
+/** The total, and one page of rows in order of id unless the page says otherwise. */
+async function findHosts(
+  db: Queryable,
+  conditions: readonly string[],
+  page: LoosePage,
+  parameters: Parameters,
+): Promise<{ readonly count: number; readonly rows: readonly HostRow[] }> {
+  const from = `from host h where ${conditions.join(' and ')}`
+  const start = Math.max(page.start ?? 0, 0)
+  const asked = (page.limit ?? 0) > 0 ? (page.limit as number) : undefined
+  try {
+    const [total] = await db.query<{ n: number }>(`select count(*) as n ${from}`, parameters.values)
+    const count = total?.n ?? 0
+    if (Math.min(asked ?? count, Math.max(count - start, 0)) > hostSearchBound)
+      throw cmdbErrors.mismatch('page.limit', [
+        { path: 'page.limit', message: `an answer has at most ${hostSearchBound} hosts; ask for pages` },
+      ])
+    const rows = await db.query<HostRow>(
+      `select ${hostSelectList} ${from} order by ${compileSort(page.sort, hostColumns, 'h.id')}
+       limit ${parameters.add(Math.min(asked ?? hostSearchBound, hostSearchBound), 'bigint')}
+       offset ${parameters.add(start, 'bigint')}`,
+      parameters.values,
+    )
+    return { count, rows }
+  } catch (error) {
+    if (isBadPattern(error)) throw cmdbErrors.mismatch('condition')
+    throw error
+  }
+}
+
+/** Compiles conditions; what cannot be understood in them is the client's 1199006. */
+function readingConditions(compile: () => string[]): string[] {
+  try {
+    return compile()
+  } catch (error) {
+    if (error instanceof BadCondition) throw cmdbErrors.mismatch(error.message)
+    throw error
+  }
+}
