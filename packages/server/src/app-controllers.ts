@@ -10,6 +10,7 @@ import {
 } from './kube/index.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
+import { sweepPoolEvents } from './pools/pool-events.ts'
 import type { PoolTemplate } from './pools/template.ts'
 import type { Database } from './store/database.ts'
 import { runJanitor } from './store/janitor.ts'
@@ -106,12 +107,13 @@ export function runControllers(options: ControllersOptions): Controllers {
       ...Object.values(reflectors).map((reflector) => reflector.run(signal)),
       pools.run(signal),
       sync(),
-      runJanitor(
+      runJanitor({
         db,
-        { eventDays: config.eventRetentionDays, historyDays: config.historyRetentionDays },
+        retention: { eventDays: config.eventRetentionDays, historyDays: config.historyRetentionDays },
+        others: [() => sweepAllPoolEvents(db, config.eventRetentionDays)],
         signal,
-        (error) => logger.warn({ err: error }, 'old events and history could not be swept'),
-      ),
+        onError: (error) => logger.warn({ err: error }, 'old events and history could not be swept'),
+      }),
     ]
     try {
       await Promise.all(work)
@@ -122,4 +124,9 @@ export function runControllers(options: ControllersOptions): Controllers {
   }
 
   return { lead, firstPass: firstPass.promise }
+}
+
+/** A batch at a time, so that no statement is long. */
+async function sweepAllPoolEvents(db: Database, days: number): Promise<void> {
+  while ((await sweepPoolEvents(db, days * 86_400, 10_000)) === 10_000);
 }

@@ -151,8 +151,8 @@ export function isUnavailable(error: unknown): boolean {
   const e = error as { code?: string; message?: string }
   if (typeof e?.code === 'string') {
     if (socketCodes.has(e.code)) return true
-    // 08: connection; 57P01-57P05: shutdown, crash, starting, database dropped, idle timeout; 53300: too many connections; 25006: read-only standby.
-    if (/^(08|57P0|53300|25006)/.test(e.code)) return true
+    // 08: connection; 57P01-57P05: shutdown, crash, starting, database dropped, idle timeout; 57014: statement timeout; 53300: too many connections; 25006: read-only standby.
+    if (/^(08|57P0|57014|53300|25006)/.test(e.code)) return true
   }
   // pg gives these two without a code.
   return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(

@@ -40,15 +40,17 @@ export async function sweep(
   return { events, months: months.length }
 }
 
-/** Sweeps now and then every hour, until the signal aborts. */
-export async function runJanitor(
-  db: Database,
-  retention: Retention,
-  signal: AbortSignal,
-  onError: (error: unknown) => void,
-): Promise<void> {
+/** Sweeps now and then every hour, until the signal aborts. `others` sweep what capabilities keep by age. */
+export async function runJanitor(options: {
+  readonly db: Database
+  readonly retention: Retention
+  readonly others: readonly (() => Promise<unknown>)[]
+  readonly signal: AbortSignal
+  readonly onError: (error: unknown) => void
+}): Promise<void> {
+  const { db, retention, signal, onError } = options
   while (!signal.aborted) {
-    await sweep(db, retention).catch(onError)
+    for (const work of [() => sweep(db, retention), ...options.others]) if (!signal.aborted) await work().catch(onError)
     await delay(3_600_000, undefined, { signal }).catch(() => {})
   }
 }
