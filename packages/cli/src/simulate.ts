@@ -52,11 +52,13 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
       process.stderr.write(`podyard: kubectl --kubeconfig ${flags.kubeconfig} get nodes\n`)
     }
     process.stderr.write(`podyard: simulated cluster listening on ${simulator.url}\n`)
-    let stopping = false
+    let askedAt: number | undefined
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => {
-        if (stopping) return
-        stopping = true
+        // One Ctrl-C arrives up to three times (terminal, npm, start script); a later one means it.
+        if (askedAt !== undefined && performance.now() - askedAt > 500) process.exit(exitCodes.failed)
+        if (askedAt !== undefined) return
+        askedAt = performance.now()
         void simulator.stop().finally(() => process.exit(exitCodes.stopped))
       })
   } catch (error) {

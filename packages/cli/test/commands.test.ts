@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -60,6 +60,26 @@ describe('help', () => {
   test('the version is that of the package', async () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
   })
+})
+
+test('simulate runs a cluster alone, and its kubeconfig leads there', async () => {
+  const path = join(dir, 'kubeconfig')
+  const simulator = podyard(['simulate', '--nodes', '2', '--namespace', 'warm', '--kubeconfig', path])
+  await new Promise<void>((resolve, reject) => {
+    simulator.child.stderr?.on('data', () => simulator.stderr().includes('listening on') && resolve())
+    void simulator.ended.then(() => reject(new Error(simulator.stderr())))
+  })
+  const config = JSON.parse(await readFile(path, 'utf8')) as {
+    clusters: { cluster: { server: string } }[]
+    contexts: { context: { namespace: string } }[]
+  }
+  expect(config.contexts[0]?.context.namespace).toBe('warm')
+  const nodes = await fetch(`${config.clusters[0]?.cluster.server}/api/v1/nodes`)
+  expect(((await nodes.json()) as { items: unknown[] }).items).toHaveLength(2)
+  simulator.child.kill('SIGINT')
+  simulator.child.kill('SIGTERM')
+  expect(await simulator.ended).toBe(0)
+  expect(simulator.stdout()).toBe('')
 })
 
 test.each([

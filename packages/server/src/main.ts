@@ -52,6 +52,9 @@ export async function serve(flags: Readonly<Record<string, string | undefined>>)
     const { startApp } = await import('./app.ts')
     const app = await startApp(made === undefined ? config : { ...config, adminToken: made.token }, { logger }).catch(
       (error: unknown) => {
+        // A defect has its place in the log; what somebody can do something about is told in one line below.
+        if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)
+          logger.fatal({ err: error }, 'the start failed')
         throw explain(error, config)
       },
     )
@@ -67,7 +70,8 @@ export async function serve(flags: Readonly<Record<string, string | undefined>>)
 /** What a person sees who has just started it. Goes to stderr: stdout is the log's. */
 function welcome(url: string, config: Config, tokenPath: string | undefined, ms: number): string {
   const isOpen = config.access === 'open'
-  const credentials = isOpen ? '' : ` -H "Authorization: Bearer $PODYARD_ADMIN_TOKEN"`
+  const token = tokenPath === undefined ? '$PODYARD_ADMIN_TOKEN' : `$(cat ${tokenPath})`
+  const credentials = isOpen ? '' : ` -H "Authorization: Bearer ${token}"`
   const lines = [
     `podyard: listening on ${url} after ${(ms / 1000).toFixed(1)} s`,
     '',
@@ -135,7 +139,7 @@ function stopOnSignals() {
   let stopApp: (() => Promise<void>) | undefined
 
   const stopNow = async () => {
-    if (stopApp === undefined) return
+    if (stopApp === undefined) return endUnlessStarted()
     const limit = new AbortController()
     const late = delay(stopLimitMs, 'late' as const, { signal: limit.signal, ref: false }).catch(() => undefined)
     try {
@@ -146,6 +150,11 @@ function stopOnSignals() {
     } catch (error) {
       fail(error)
     }
+  }
+  // A start that hangs (a database that does not answer) has nothing to stop yet.
+  const endUnlessStarted = async () => {
+    await delay(stopLimitMs, undefined, { ref: false })
+    if (stopApp === undefined) fail(new StartError(`still starting after ${stopLimitMs / 1000} s: ending anyway`))
   }
   const onSignal = (signal: NodeJS.Signals) => {
     const now = performance.now()
