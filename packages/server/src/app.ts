@@ -7,6 +7,7 @@ import { type Config, formatAddress } from './config.ts'
 import { registerCmdbDialect } from './http/cmdb-dialect.ts'
 import { buildServer } from './http/server.ts'
 import { businessOperations } from './inventory/business-operations.ts'
+import { hostOperations } from './inventory/host-operations.ts'
 import { kubeOperations } from './inventory/kube-operations.ts'
 import { listOperations } from './inventory/list-operations.ts'
 import { createPoolChanges } from './pools/pool-changes.ts'
@@ -82,7 +83,12 @@ export async function startApp(config: Config, deps: { readonly logger: Logger }
         await registerCmdbDialect(server, {
           access,
           language: config.language,
-          operations: [...businessOperations(db), ...kubeOperations({ db, now: Date.now }), ...listOperations(db)],
+          operations: [
+            ...businessOperations(db),
+            ...hostOperations(db),
+            ...kubeOperations({ db, now: Date.now }),
+            ...listOperations(db),
+          ],
         })
       },
     })
