@@ -68,6 +68,7 @@ test('faults answer in the place of the server', async () => {
   const stream = await watch(`${configMaps}?watch=1&resourceVersion=${simulator.store.revision}`)
   expect(await stream.next()).toMatchObject({ type: 'ERROR', object: { code: 410, reason: 'Expired' } })
   simulator.faults.inject({ match: { path: /^\/version$/ }, answer: 'drop', times: 1 })
+  await expect(call('GET', '/version')).rejects.toThrow()
   expect((await call('GET', '/version')).status).toBe(200)
   simulator.faults.inject({ match: { plural: 'nodes' }, answer: 'drop', times: 1 })
   await expect(call('GET', '/api/v1/nodes')).rejects.toThrow()

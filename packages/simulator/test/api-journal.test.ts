@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { MemoryStore } from '../src/store/object-store.ts'
 import { configMap, configMaps, startApi } from './api-client.ts'
 
@@ -57,7 +57,7 @@ test('what was acknowledged before a kill is there after it, with its uid and ve
     const { process: server, url } = await startChild(journal)
     const writers = [0, 1, 2, 3].map((worker) => writeUntilKilled(url, round * 10 + worker, acknowledged))
     const enough = acknowledged.size + 40
-    while (acknowledged.size < enough) await new Promise((resolve) => setImmediate(resolve))
+    await vi.waitUntil(() => acknowledged.size >= enough, { timeout: 10_000, interval: 5 })
     server.kill('SIGKILL')
     await Promise.all(writers)
   }

@@ -1,30 +1,28 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { wantsAggregatedDiscovery } from './accept.ts'
-import type { Api } from './context.ts'
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, version } from './discovery.ts'
 import { groups } from './route.ts'
 
 const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 const probes = new Set(['/healthz', '/livez', '/readyz'])
 
-/** Answers the paths that are about no resource: probes, version, discovery. False for all others. */
-export function answerPlain(_api: Api, request: IncomingMessage, response: ServerResponse, url: URL): boolean {
+/** An answer that is about no resource. */
+export type PlainAnswer = { readonly type: string; readonly body: string; readonly headers?: Record<string, string> }
+
+/** The answers of probes, version and discovery; undefined for all other paths. */
+export function plainAnswer(request: IncomingMessage, url: URL): PlainAnswer | undefined {
   const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, '') : url.pathname
   if (probes.has(path)) {
-    response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
-    response.end('ok')
-    return true
+    return { type: 'text/plain; charset=utf-8', body: 'ok', headers: { 'x-content-type-options': 'nosniff' } }
   }
-  const body = discoveryDocument(path, request)
-  if (body === undefined) return false
-  const aggregated = 'kind' in body && body.kind === 'APIGroupDiscoveryList'
-  response.writeHead(200, {
-    'content-type': aggregated ? AGGREGATED : 'application/json',
-    'cache-control': 'no-cache, private',
-    ...(aggregated ? { vary: 'Accept' } : {}),
-  })
-  response.end(JSON.stringify(body))
-  return true
+  const document = discoveryDocument(path, request)
+  if (document === undefined) return undefined
+  const aggregated = 'kind' in document && document.kind === 'APIGroupDiscoveryList'
+  return {
+    type: aggregated ? AGGREGATED : 'application/json',
+    body: JSON.stringify(document),
+    ...(aggregated ? { headers: { vary: 'Accept' } } : {}),
+  }
 }
 
 function discoveryDocument(path: string, request: IncomingMessage): object | undefined {

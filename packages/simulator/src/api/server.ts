@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { faultStatus } from '../faults.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Api } from './context.ts'
-import { answerPlain } from './plain-paths.ts'
+import { type PlainAnswer, plainAnswer } from './plain-paths.ts'
 import { answerResource } from './resource.ts'
 import { parsePath } from './route.ts'
 import { internalError, statusJson, unauthorized } from './status.ts'
@@ -70,21 +70,32 @@ async function handle(
       return
     }
     if (!(error instanceof StatusError)) options.onDefect(error)
-    respondStatus(api, request, response, error instanceof StatusError ? error : internalError('the simulator failed'))
+    respondStatus(api, response, error instanceof StatusError ? error : internalError('the simulator failed'))
   }
 }
 
 async function route(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://simulator')
-  if (answerPlain(api, request, response, url)) return
-  const target = parsePath(url.pathname)
-  if (target === 'unknown-path') {
-    if (answerFault(api, request, response, url)) return
-    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
-    response.end('404 page not found\n')
+  const plain = plainAnswer(request, url)
+  const target = plain === undefined ? parsePath(url.pathname) : 'unknown-path'
+  if (target !== 'unknown-path') {
+    await answerResource(api, target, url, request, response)
     return
   }
-  await answerResource(api, target, url, request, response)
+  if (answerFault(api, request, response, url)) return
+  const { type, body, headers } = plain ?? notServed
+  response.writeHead(plain === undefined ? 404 : 200, {
+    'content-type': type,
+    'cache-control': 'no-cache, private',
+    ...headers,
+  })
+  response.end(body)
+}
+
+const notServed: PlainAnswer = {
+  type: 'text/plain; charset=utf-8',
+  body: '404 page not found\n',
+  headers: { 'x-content-type-options': 'nosniff' },
 }
 
 function answerFault(api: Api, request: IncomingMessage, response: ServerResponse, url: URL): boolean {
@@ -99,11 +110,11 @@ function answerFault(api: Api, request: IncomingMessage, response: ServerRespons
   if (fault === undefined) return false
   const status = faultStatus(fault)
   if (status === 'drop') response.destroy()
-  else respondStatus(api, request, response, status)
+  else respondStatus(api, response, status)
   return true
 }
 
-function respondStatus(api: Api, _request: IncomingMessage, response: ServerResponse, error: StatusError): void {
+function respondStatus(api: Api, response: ServerResponse, error: StatusError): void {
   const { retryAfterSeconds } = error.extras
   try {
     api.store.flush()
