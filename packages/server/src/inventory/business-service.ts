@@ -28,6 +28,7 @@ import { createParameters, type Parameters } from './filter/parameters.ts'
 import { parseFilter } from './filter/parse.ts'
 import type { Rule } from './filter/rule.ts'
 import { type InstanceEvent, insertInstanceEvents } from './instance-log.ts'
+import { writableTenants } from './inventory-deps.ts'
 import {
   BadCondition,
   businessColumns,
@@ -136,7 +137,7 @@ export async function deleteBusinesses(db: Database, caller: Caller, ids: readon
   if (ids.length === 0) throw cmdbErrors.invalid('bk_biz_id')
   if (ids.length > 20) throw cmdbErrors.tooMany('update', 20)
   await inTransaction(db, async (tx) => {
-    const rows = await lockBusinesses(tx, ids, caller.tenant)
+    const rows = await lockBusinesses(tx, ids, writableTenants(caller))
     if (rows.some((row) => row.bk_data_status !== 'disabled')) throw cmdbErrors.other(1101112)
     const known = rows.map((row) => row.id)
     if (await businessesHaveHosts(tx, known)) throw cmdbErrors.other(1101030)
@@ -182,7 +183,7 @@ export async function searchBusinesses(
 
 function searchConditions(body: SearchBusinessBody, caller: Caller, parameters: Parameters): string[] {
   const { condition } = body
-  const conditions = [visibleTenant('b.bk_supplier_account', caller.tenant, parameters)]
+  const conditions = [visibleTenant('b.bk_supplier_account', caller, parameters)]
   const rule = businessFilter(body.biz_property_filter)
   const asksForStatus =
     (condition != null && Object.hasOwn(condition, 'bk_data_status')) ||
@@ -226,7 +227,7 @@ function accepted(checked: CheckedBusiness): BusinessInput {
 }
 
 async function lockOne(tx: Transaction, id: number, caller: Caller): Promise<BusinessRow> {
-  const [row] = await lockBusinesses(tx, [id], caller.tenant)
+  const [row] = await lockBusinesses(tx, [id], writableTenants(caller))
   if (row === undefined) throw cmdbErrors.notFound()
   return row
 }

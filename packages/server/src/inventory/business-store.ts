@@ -49,11 +49,14 @@ export const findBusinessByName = async (db: Queryable, name: string): Promise<B
 
 const lock: Statement = {
   name: 'business-lock',
-  text: `select ${columns} from business where id = any($1) and bk_supplier_account = $2 order by id for update`,
+  text: `select ${columns} from business where id = any($1) and ($2::text[] is null or bk_supplier_account = any($2)) order by id for update`,
 }
-/** Locks businesses of a tenant before they change; unknown ids are left out. */
-export const lockBusinesses = (tx: Queryable, ids: readonly number[], tenant: string): Promise<BusinessRow[]> =>
-  tx.run<BusinessRow>(lock, [ids, tenant])
+/** Locks businesses of these tenants (null: of all) before they change; unknown ids are left out. */
+export const lockBusinesses = (
+  tx: Queryable,
+  ids: readonly number[],
+  tenants: readonly string[] | null,
+): Promise<BusinessRow[]> => tx.run<BusinessRow>(lock, [ids, tenants])
 
 // A null keeps what is there, except where $3 names the attribute: those are cleared.
 const update: Statement = {

@@ -54,7 +54,7 @@ export async function searchHosts(
     throw cmdbErrors.mismatch('bk_biz_id')
   const parameters = createParameters()
   const where = readingConditions(() => [
-    visibleTenant('h.bk_supplier_account', caller.tenant, parameters),
+    visibleTenant('h.bk_supplier_account', caller, parameters),
     ...(named ? [`h.bk_biz_id = ${parameters.add(business, 'bigint')}`] : []),
     addressCondition(body.ip, body.ipv6, parameters),
     ...conditions.map((one) => objectCondition(one, parameters)),
@@ -239,7 +239,7 @@ export async function listHosts(
   if ((body.page?.start ?? 0) < 0) throw cmdbErrors.mismatch('page.start')
   const parameters = createParameters()
   const where = readingConditions(() => [
-    visibleTenant('h.bk_supplier_account', caller.tenant, parameters),
+    visibleTenant('h.bk_supplier_account', caller, parameters),
     ...(business === 'all' ? [] : [`h.bk_biz_id = ${parameters.add(business, 'bigint')}`]),
     ...(business === 'all'
       ? []

@@ -25,6 +25,7 @@ import {
   updateHostRows,
 } from './host-store.ts'
 import { type InstanceEvent, insertInstanceEvents } from './instance-log.ts'
+import { isWritable } from './list-tenant.ts'
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -89,7 +90,7 @@ async function storeHosts(
     inputs.flatMap((input) => (input.hostId === undefined ? [] : [input.hostId])),
     inputs.flatMap(staticAddresses),
   )
-  const plan = planHosts(inputs, existing, caller.tenant)
+  const plan = planHosts(inputs, existing, caller)
   if (plan.problems.length > 0) return { kind: 'refused', problems: plan.problems }
 
   const added = plan.drafts.filter((draft) => draft.existing === undefined)
@@ -121,7 +122,7 @@ async function storeHosts(
 function planHosts(
   inputs: readonly HostInput[],
   existing: readonly HostRow[],
-  tenant: string,
+  caller: Caller,
 ): { readonly drafts: readonly Draft[]; readonly rows: readonly Draft[]; readonly problems: readonly HostProblem[] } {
   const byId = new Map<number, Draft>()
   const byAddress = new Map<string, Draft>()
@@ -149,7 +150,7 @@ function planHosts(
     if (found.size > 1) problems.push({ index, problem: 'its addresses belong to different hosts' })
     else if (input.hostId !== undefined && draft === undefined)
       problems.push({ index, problem: `bk_host_id ${input.hostId} does not exist` })
-    else if (draft?.existing !== undefined && draft.existing.bk_supplier_account !== tenant)
+    else if (draft?.existing !== undefined && !isWritable(draft.existing.bk_supplier_account, caller))
       problems.push({ index, problem: 'its address is taken' })
     else if (draft !== undefined) {
       draft.values = mergeHost(draft.values, input.values)
@@ -187,7 +188,7 @@ export async function updateHosts(db: Database, caller: Caller, ids: readonly nu
   if (!checked.ok) throw cmdbErrors.invalid(checked.problem)
   try {
     await inTransaction(db, async (tx) => {
-      const hosts = (await lockHosts(tx, ids)).filter((host) => host.bk_supplier_account === caller.tenant)
+      const hosts = (await lockHosts(tx, ids)).filter((host) => isWritable(host.bk_supplier_account, caller))
       if (hosts.length === 0) return
       const rows = await updateHostRows(
         tx,
@@ -209,7 +210,7 @@ export async function updateHosts(db: Database, caller: Caller, ids: readonly nu
 /** Deletes hosts that no node and no pod points at (else 1113043, and nothing is deleted); unknown ids are ignored. */
 export async function deleteHosts(db: Database, caller: Caller, ids: readonly number[]): Promise<void> {
   await inTransaction(db, async (tx) => {
-    const hosts = (await lockHosts(tx, ids)).filter((host) => host.bk_supplier_account === caller.tenant)
+    const hosts = (await lockHosts(tx, ids)).filter((host) => isWritable(host.bk_supplier_account, caller))
     const known = hosts.map((host) => host.id)
     if (await areHostsInUse(tx, known)) throw cmdbErrors.other(1113043)
     await deleteHostRows(tx, known)

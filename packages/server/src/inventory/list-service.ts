@@ -43,7 +43,7 @@ export async function listInventory(db: Queryable, caller: Caller, request: List
     ...(kind === undefined ? [] : [`${rowAlias}.kind = ${parameters.add(kind, 'text')}`]),
     ...(pod === 0 ? [] : [`${rowAlias}.bk_pod_id = ${parameters.add(pod, 'bigint')}`]),
     await visibleRows(db, object, business, parameters),
-    visibleTenant(`${rowAlias}.bk_supplier_account`, caller.tenant, parameters),
+    visibleTenant(`${rowAlias}.bk_supplier_account`, caller, parameters),
     ...(rule === undefined ? [] : [compileFilter(rule, columns, parameters)]),
   ]
   const from = `from ${object} ${rowAlias} where ${conditions.join(' and ')}`

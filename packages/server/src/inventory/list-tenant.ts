@@ -1,11 +1,14 @@
+import type { Caller } from '../http/caller.ts'
 import type { Parameters } from './filter/parameters.ts'
+import { readableTenants, writableTenants } from './inventory-deps.ts'
 
-/**
- * Which tenants' rows a reader sees (container API reference 4.0): account `0` its own, another account its own and
- * those of `0`, the super account everything. Writes touch only rows of exactly the caller's account.
- */
-export function visibleTenant(column: string, tenant: string, parameters: Parameters): string {
-  if (tenant === 'superadmin') return 'true'
-  const tenants = tenant === '0' ? ['0'] : ['0', tenant]
-  return `${column} = any(${parameters.add(tenants, 'text[]')})`
+/** SQL that is true for the rows that a caller may read (container API reference 4.0). */
+export function visibleTenant(column: string, caller: Caller, parameters: Parameters): string {
+  const tenants = readableTenants(caller)
+  return tenants === null ? 'true' : `${column} = any(${parameters.add(tenants, 'text[]')})`
+}
+
+/** Whether a caller may change a row of this supplier account. */
+export function isWritable(tenant: string, caller: Caller): boolean {
+  return writableTenants(caller)?.includes(tenant) ?? true
 }
