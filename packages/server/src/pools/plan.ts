@@ -173,8 +173,10 @@ function needsPatch(desired: PoolDesired, observed: PoolObserved, deployment: De
 function planPods(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
   const { size, maxSize } = desired.spec
   const actions: PoolAction[] = []
-  const living = observed.pods.filter((pod) => !pod.isDeleting && !pod.isFinished)
-  const finished = observed.pods.filter((pod) => !pod.isDeleting && pod.isFinished && !pod.isBusy)
+  // Those of a ReplicaSet go by themselves: somebody had given the Deployment replicas.
+  const own = observed.pods.filter((pod) => pod.ownerKind === 'Deployment' && !pod.isDeleting)
+  const living = own.filter((pod) => !pod.isFinished)
+  const finished = own.filter((pod) => pod.isFinished && !pod.isBusy)
   if (mayTry(observed.failures.delete, now)) {
     if (finished.length > 0) actions.push({ kind: 'delete-pods', pods: finished, reason: 'finished' })
     const above = living.length + observed.creating - maxSize
