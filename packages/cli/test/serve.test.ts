@@ -11,10 +11,13 @@ import { podyard, serve, stopAll } from './support/podyard.ts'
 
 const isRoot = process.getuid?.() === 0
 let base: string
+/** Most tests run on this one, one after the other: making a database anew takes most of a first start. */
+let dataDir: string
 
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'podyard-serve-'))
   await chmod(base, 0o755)
+  dataDir = join(base, 'data')
 })
 afterEach(stopAll)
 afterAll(() => rm(base, { recursive: true, force: true }))
@@ -39,7 +42,6 @@ describe('what keeps it from starting is one line and exit code 1', () => {
     const taken: Server = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const { port } = taken.address() as { port: number }
-    const dataDir = join(base, 'port')
     expect(await refusal(['--listen', `127.0.0.1:${port}`, '--data-dir', dataDir])).toContain(
       `cannot listen on 127.0.0.1:${port}: the address is in use`,
     )
@@ -49,7 +51,7 @@ describe('what keeps it from starting is one line and exit code 1', () => {
   })
 
   test('an address that this machine does not have', async () => {
-    const line = await refusal(['--listen', '192.0.2.1:8080', '--data-dir', join(base, 'address')])
+    const line = await refusal(['--listen', '192.0.2.1:8080', '--data-dir', dataDir])
     expect(line).toContain('cannot listen on 192.0.2.1:8080: this machine has no such address')
   })
 
@@ -75,7 +77,7 @@ describe('what keeps it from starting is one line and exit code 1', () => {
   })
 
   test('a database that is down, without its password', async () => {
-    const line = await refusal(['--data-dir', join(base, 'down')], {
+    const line = await refusal(['--data-dir', dataDir], {
       env: { PODYARD_DATABASE_URL: 'postgres://podyard:very-secret@127.0.0.1:1/podyard' },
     })
     expect(line).toMatch(/cannot reach the database postgres:\/\/podyard:\*{8}@127.0.0.1:1\/podyard: .*ECONNREFUSED/)
@@ -96,18 +98,17 @@ describe('what keeps it from starting is one line and exit code 1', () => {
       await client.connect()
       await client.query(`insert into migration (number, name) values (9999, '9999_from_the_future.sql')`)
       await client.end()
-      const line = await refusal(['--data-dir', join(base, 'newer'), '--database-url', url(name)])
+      const line = await refusal(['--data-dir', dataDir, '--database-url', url(name)])
       expect(line).toMatch(/the database is at migration 9999, this program knows up to \d+: start a newer Podyard/)
     })
 
     test('that does not exist', async () => {
-      const line = await refusal(['--data-dir', join(base, 'none'), '--database-url', url('t_none')])
+      const line = await refusal(['--data-dir', dataDir, '--database-url', url('t_none')])
       expect(line).toContain('database "t_none" does not exist')
     })
   })
 
   test('another Podyard on the same data directory, which goes on', async () => {
-    const dataDir = join(base, 'shared')
     const first = await serve(['--data-dir', dataDir])
     expect(await refusal(['--data-dir', dataDir])).toContain(
       `another Podyard (process ${first.child.pid}) runs on the data directory ${dataDir}`,
@@ -120,7 +121,6 @@ describe('what keeps it from starting is one line and exit code 1', () => {
 
 describe('signals', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s, even thrice at once, is a clean stop', async (signal) => {
-    const dataDir = join(base, 'signals')
     const server = await serve(['--data-dir', dataDir])
     for (let times = 0; times < 3; times += 1) server.child.kill(signal)
     expect(await server.ended).toBe(0)
@@ -128,7 +128,6 @@ describe('signals', () => {
   })
 
   test('a later one ends it at once, and the next start finds everything', async () => {
-    const dataDir = join(base, 'twice')
     const server = await serve(['--data-dir', dataDir])
     // A request that never ends holds up a graceful stop.
     const slow = connect(Number(new URL(server.url).port), '127.0.0.1')
@@ -148,10 +147,10 @@ describe('signals', () => {
 
 describe('access', () => {
   test('the quick start says that it is open', async () => {
-    const server = await serve(['--data-dir', join(base, 'open')])
+    const server = await serve(['--data-dir', dataDir])
     expect(server.stderr()).toContain('open: every request from this machine acts as admin')
     expect((await fetch(`${server.url}/serverless/v1/podpools`)).status).toBe(200)
-    expect(await exists(join(base, 'open/admin-token'))).toBe(false)
+    expect(await exists(join(dataDir, 'admin-token'))).toBe(false)
   })
 
   test('anything else makes a token at first start, in a file of its own that it names', async () => {
@@ -176,7 +175,6 @@ describe('access', () => {
 })
 
 test('an embedded database that dies is started again', async () => {
-  const dataDir = join(base, 'dies')
   const server = await serve(['--data-dir', dataDir])
   const pid = Number((await readFile(join(dataDir, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0])
   process.kill(pid, 'SIGKILL')
