@@ -1,28 +1,42 @@
 import type { CreatePodsBody, DeletePodsBody } from '@podyard/contract'
 import { cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
-import { UniqueViolation } from '../store/database.ts'
+import { type Database, type Queryable, type Statement, TransactionRace, UniqueViolation } from '../store/database.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { duplicatePods } from './duplicates.ts'
 import { creationStamps, type InventoryDeps, type Origin, readableTenants, writableTenants } from './inventory-deps.ts'
 import { insertInventoryEvents, toInventoryEvent } from './inventory-log.ts'
 import { deletePodRows, type LockedPod, lockNodes, lockPods, markNodesWithoutPods } from './pod-delete-statements.ts'
-import { type NodeParent, type PodItem, placePods, readPods, type WorkloadParent } from './pod-rules.ts'
-import { insertPods, markNodesWithPods, readPodParents } from './pod-statements.ts'
-import { podViews } from './pod-views.ts'
+import {
+  type NodeParent,
+  type PlacedPod,
+  type PodItem,
+  type PodParents,
+  placePods,
+  readPods,
+  type WorkloadParent,
+} from './pod-rules.ts'
+import {
+  findPodParents,
+  insertPods,
+  insertPodsIfUnchanged,
+  lockPodParents,
+  markNodesWithPods,
+} from './pod-statements.ts'
+import { podViews, type Stamps } from './pod-views.ts'
 import type { Row } from './views.ts'
 
-type ReadParents = {
+type Versioned<T> = T & { readonly version: string }
+type Parents = Omit<PodParents, 'workloads' | 'nodes'> & {
   readonly first_pod: number
   readonly first_container: number | null
-  readonly workloads: readonly WorkloadParent[]
-  readonly nodes: readonly NodeParent[]
-  readonly shared: readonly { readonly bk_namespace_id: number; readonly bk_asst_biz_id: number }[]
+  readonly workloads: readonly Versioned<WorkloadParent>[]
+  readonly nodes: readonly Versioned<NodeParent>[]
 }
 
 /**
- * batch_create_kube_pod (container API reference 4.7): up to 200 pods with their containers, all or none. Two statements
- * whatever the number (four when a node gets its first pod). The ids are consecutive, in the order of the request.
+ * batch_create_kube_pod (container API reference 4.7): up to 200 pods with their containers, all or none, in a fixed
+ * number of statements. The ids are consecutive, in the order of the request.
  */
 export async function createPods(
   deps: InventoryDeps,
@@ -32,45 +46,101 @@ export async function createPods(
 ): Promise<{ readonly ids: number[] }> {
   const items = readPods(body)
   if (items.length === 0) throw cmdbErrors.untyped('no pods need created')
-  const references = referencesOf(items)
-  const stamps = creationStamps(deps, caller)
+  const batch: Batch = {
+    items,
+    references: referencesOf(items),
+    origin,
+    caller,
+    stamps: creationStamps(deps, caller),
+  }
   try {
-    const first = await inTransaction(deps.db, async (tx) => {
-      const [parents] = await tx.run<ReadParents>(readPodParents, [
-        references.kinds,
-        references.workloadIds,
-        references.nodeIds,
-        references.namespaceIds,
-        readableTenants(caller),
-        items.length,
-        references.containers,
-      ])
-      if (parents === undefined) throw new Error('the statement that reads the parents of pods gave no row')
-      const placed = placePods(items, parents)
-      const firstTime = parents.nodes.filter((node) => !node.has_pod).map((node) => node.id)
-      const marked =
-        firstTime.length === 0 ? [] : await tx.run<Row>(markNodesWithPods, [firstTime, caller.user, stamps.last_time])
-      const views = podViews(
-        placed,
-        parents.first_pod,
-        parents.first_container ?? 0,
-        caller.tenant,
-        caller.user,
-        stamps,
-      )
-      await tx.run(insertPods, [JSON.stringify(views), origin])
-      await insertInventoryEvents(
-        tx,
-        marked.map((row) => toInventoryEvent('kube_node', 'update', row)),
-      )
-      return parents.first_pod
-    })
-    return { ids: items.map((_, index) => first + index) }
+    const found = await readParents(deps.db, findPodParents, batch)
+    const ids = { pod: found.first_pod, container: found.first_container ?? 0 }
+    if (!(await insertAtOnce(deps.db, batch, found, ids))) await insertUnderLocks(deps.db, batch, ids)
+    return { ids: items.map((_, index) => ids.pod + index) }
   } catch (error) {
     if (error instanceof UniqueViolation) throw await duplicatePods(deps.db, items, error)
     throw error
   }
 }
+
+type Batch = {
+  readonly items: readonly PodItem[]
+  readonly references: References
+  readonly origin: Origin
+  readonly caller: Caller
+  readonly stamps: Stamps
+}
+
+/** The first ids of the new rows: the rest follows without gaps. */
+type FirstIds = { readonly pod: number; readonly container: number }
+
+/**
+ * The quick way: what was found without locks is looked at again by the statement that inserts. False, with nothing
+ * written, when a node gets its first pod, when a parent has changed since, or after a deadlock: then `insertUnderLocks`
+ * decides.
+ */
+async function insertAtOnce(db: Database, batch: Batch, found: Parents, ids: FirstIds): Promise<boolean> {
+  const placed = placePods(batch.items, found)
+  if (found.nodes.some((node) => !node.has_pod)) return false
+  try {
+    const [done] = await db.run<{ ok: boolean }>(insertPodsIfUnchanged, [
+      viewsText(batch, placed, ids),
+      batch.origin,
+      found.workloads.map((w) => w.kind),
+      found.workloads.map((w) => w.id),
+      found.workloads.map((w) => w.version),
+      found.nodes.map((n) => n.id),
+      found.nodes.map((n) => n.version),
+    ])
+    return done?.ok === true
+  } catch (error) {
+    if (error instanceof TransactionRace) return false
+    throw error
+  }
+}
+
+/** The sure way: one transaction that holds the parents, marks the nodes, inserts, and tells of the nodes. */
+function insertUnderLocks(db: Database, batch: Batch, ids: FirstIds): Promise<void> {
+  return inTransaction(db, async (tx) => {
+    const parents = await readParents(tx, lockPodParents, batch)
+    const placed = placePods(batch.items, parents)
+    const unmarked = parents.nodes.filter((node) => !node.has_pod).map((node) => node.id)
+    const marked =
+      unmarked.length === 0
+        ? []
+        : await tx.run<Row>(markNodesWithPods, [unmarked, batch.caller.user, batch.stamps.last_time])
+    await tx.run(insertPods, [viewsText(batch, placed, ids), batch.origin])
+    await insertInventoryEvents(
+      tx,
+      marked.map((row) => toInventoryEvent('kube_node', 'update', row)),
+    )
+  })
+}
+
+async function readParents(
+  db: Queryable,
+  statement: Statement,
+  { items, references, caller }: Batch,
+): Promise<Parents> {
+  const [parents] = await db.run<Parents>(statement, [
+    references.kinds,
+    references.workloadIds,
+    references.nodeIds,
+    references.namespaceIds,
+    readableTenants(caller),
+    ...(statement === findPodParents ? [items.length, references.containers] : []),
+  ])
+  if (parents === undefined) throw new Error(`${statement.name} gave no row`)
+  return parents
+}
+
+function viewsText({ caller, stamps }: Batch, placed: readonly PlacedPod[], ids: FirstIds): string {
+  const views = podViews(placed, ids.pod, ids.container, caller.tenant, caller.user, stamps)
+  return JSON.stringify(views)
+}
+
+type References = ReturnType<typeof referencesOf>
 
 /** Every parent that a batch names, once. */
 function referencesOf(items: readonly PodItem[]) {

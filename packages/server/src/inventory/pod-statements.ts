@@ -2,31 +2,48 @@ import type { Statement } from '../store/database.ts'
 import { kubeFields } from './fields.ts'
 
 /**
- * Everything that a batch of pods refers to, locked so that none of it can be deleted before the commit, and the ids of
- * the new rows: one statement whatever the batch. `for key share` lets other creators and updates pass; a delete takes
- * `for update`. Both locks are taken in the order of their keys, as the deletes do.
+ * Everything that a batch of pods refers to, in one statement whatever the batch. `version` is the row version's
+ * transaction id: equal as long as nobody changed the row.
  *
  * $1 kinds and $2 ids of the workloads, $3 ids of the nodes, $4 ids of the namespaces, $5 tenants that the caller reads
- * (null: all), $6 number of pods, $7 number of containers
+ * (null: all)
  */
-export const readPodParents: Statement = {
-  name: 'inventory-read-pod-parents',
-  text: `with w as (
-      select kind, id, name, bk_biz_id, bk_cluster_id, cluster_uid, bk_namespace_id, namespace from workload
-      where (kind, id) in (select * from unnest($1::text[], $2::bigint[]))
-        and ($5::text[] is null or bk_supplier_account = any($5))
-      order by kind, id for key share),
-    n as (
-      select id, name, bk_biz_id, bk_cluster_id, has_pod from node
-      where id = any($3::bigint[]) and ($5::text[] is null or bk_supplier_account = any($5))
-        and (select count(*) from w) >= 0
-      order by id for key share),
-    s as (select bk_namespace_id, bk_asst_biz_id from namespace_shared where bk_namespace_id = any($4::bigint[]))
-    select draw_ids('pod_id_seq', $6::int) as first_pod, draw_ids('container_id_seq', $7::int) as first_container,
-      (select coalesce(json_agg(w), '[]') from w) as workloads,
-      (select coalesce(json_agg(n), '[]') from n) as nodes,
-      (select coalesce(json_agg(s), '[]') from s) as shared`,
+function readParents(name: string, lock: '' | 'for key share', more = ''): Statement {
+  return {
+    name,
+    text: `with w as (
+        select kind, id, xmin::text as version, name, bk_biz_id, bk_cluster_id, cluster_uid, bk_namespace_id, namespace
+        from workload
+        where (kind, id) in (select * from unnest($1::text[], $2::bigint[]))
+          and ($5::text[] is null or bk_supplier_account = any($5))
+        order by kind, id ${lock}),
+      n as (
+        select id, xmin::text as version, name, bk_biz_id, bk_cluster_id, has_pod from node
+        where id = any($3::bigint[]) and ($5::text[] is null or bk_supplier_account = any($5))
+          and (select count(*) from w) >= 0
+        order by id ${lock}),
+      s as (select bk_namespace_id, bk_asst_biz_id from namespace_shared where bk_namespace_id = any($4::bigint[]))
+      select ${more} (select coalesce(json_agg(w), '[]') from w) as workloads,
+        (select coalesce(json_agg(n), '[]') from n) as nodes,
+        (select coalesce(json_agg(s), '[]') from s) as shared`,
+  }
 }
+
+/**
+ * Without locks: `insertPodsIfUnchanged` looks at the versions again. Draws the ids of the new rows, too.
+ * $6 number of pods, $7 number of containers
+ */
+export const findPodParents = readParents(
+  'inventory-find-pod-parents',
+  '',
+  `draw_ids('pod_id_seq', $6::int) as first_pod, draw_ids('container_id_seq', $7::int) as first_container,`,
+)
+
+/**
+ * Locked so that none of them can be deleted before the commit. `for key share` lets other creators and updates pass; a
+ * delete takes `for update`. Both take their locks in the order of the keys.
+ */
+export const lockPodParents = readParents('inventory-lock-pod-parents', 'for key share')
 
 const columns = (object: 'pod' | 'container') =>
   kubeFields[object].flatMap((field) => {
@@ -56,28 +73,67 @@ const recordset = (object: 'pod' | 'container') =>
     })
     .join(', ')
 
+/** `condition` decides once whether anything is inserted at all. */
+function insertInto(condition: string): {
+  readonly pods: string
+  readonly containers: string
+  readonly events: string
+} {
+  return {
+    pods: `insert into pod (${names('pod')}, origin)
+      select ${values('pod')}, $2 from jsonb_to_recordset($1::jsonb) as x(${recordset('pod')}) where ${condition}
+      returning 1`,
+    containers: `insert into container (${names('container')}, origin)
+      select ${values('container')}, $2
+      from jsonb_to_recordset(jsonb_path_query_array($1::jsonb, '$[*].containers[*]')) as x(${recordset('container')})
+      where ${condition}
+      returning 1`,
+    // Waits until both counts are known: an event's number that is drawn early holds every watcher until the commit.
+    events: `insert into event (resource, type, object_id, biz_id, tenant, detail)
+      select 'kube_pod', 'create', (p->>'id')::bigint, coalesce((p->>'bk_biz_id')::bigint, 0), p->>'bk_supplier_account', p
+      from jsonb_array_elements($1::jsonb) as p
+      where (select count(*) from pods) + (select count(*) from containers) > 0`,
+  }
+}
+
+const plain = insertInto('true')
+
 /**
  * Inserts pods, their containers and one create event per pod, all from one JSON text (`podViews`): the text is parsed
- * once, the columns are picked out of it, and each element as it stands is its event's detail. The events come last: they
- * wait until both counts are known (a number drawn early would hold the watchers).
+ * once, the columns are picked out of it, and each element as it stands is its event's detail.
  *
  * $1 the views, $2 origin
  */
 export const insertPods: Statement = {
   name: 'inventory-insert-pods',
-  text: `with pods as (
-      insert into pod (${names('pod')}, origin)
-      select ${values('pod')}, $2 from jsonb_to_recordset($1::jsonb) as x(${recordset('pod')})
-      returning 1),
-    containers as (
-      insert into container (${names('container')}, origin)
-      select ${values('container')}, $2
-      from jsonb_to_recordset(jsonb_path_query_array($1::jsonb, '$[*].containers[*]')) as x(${recordset('container')})
-      returning 1)
-    insert into event (resource, type, object_id, biz_id, tenant, detail)
-    select 'kube_pod', 'create', (p->>'id')::bigint, coalesce((p->>'bk_biz_id')::bigint, 0), p->>'bk_supplier_account', p
-    from jsonb_array_elements($1::jsonb) as p
-    where (select count(*) from pods) + (select count(*) from containers) >= 0`,
+  text: `with pods as (${plain.pods}), containers as (${plain.containers}) ${plain.events}`,
+}
+
+const guarded = insertInto('(select ok from unchanged)')
+
+/**
+ * The same as a transaction of its own: locks the parents as `lockPodParents` does, and inserts only if all of them are
+ * still the row versions that were found. Answers with `ok`. This saves the server two round trips with the parents
+ * locked: measured with 8 clients on 2 cores, see bench/pods-create.
+ *
+ * $1 the views, $2 origin, $3 kinds, $4 ids and $5 versions of the workloads, $6 ids and $7 versions of the nodes
+ */
+export const insertPodsIfUnchanged: Statement = {
+  name: 'inventory-insert-pods-if-unchanged',
+  text: `with w as materialized (
+      select 1 from unnest($3::text[], $4::bigint[], $5::text[]::xid[]) as seen(kind, id, version)
+      join workload t on t.kind = seen.kind and t.id = seen.id and t.xmin = seen.version
+      order by t.kind, t.id for key share of t),
+    n as materialized (
+      select 1 from unnest($6::bigint[], $7::text[]::xid[]) as seen(id, version)
+      join node t on t.id = seen.id and t.xmin = seen.version
+      where (select count(*) from w) = cardinality($4)
+      order by t.id for key share of t),
+    unchanged as materialized (select (select count(*) from n) = cardinality($6) as ok),
+    pods as (${guarded.pods}),
+    containers as (${guarded.containers}),
+    events as (${guarded.events})
+    select ok from unchanged`,
 }
 
 /**
