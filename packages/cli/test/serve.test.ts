@@ -77,7 +77,7 @@ describe('what keeps it from starting is one line and exit code 1', () => {
   })
 
   test('a database that is down, without its password', async () => {
-    const line = await refusal(['--data-dir', dataDir], {
+    const line = await refusal(['--data-dir', join(base, 'external')], {
       env: { PODYARD_DATABASE_URL: 'postgres://podyard:very-secret@127.0.0.1:1/podyard' },
     })
     expect(line).toMatch(/cannot reach the database postgres:\/\/podyard:\*{8}@127.0.0.1:1\/podyard: .*ECONNREFUSED/)
@@ -98,12 +98,12 @@ describe('what keeps it from starting is one line and exit code 1', () => {
       await client.connect()
       await client.query(`insert into migration (number, name) values (9999, '9999_from_the_future.sql')`)
       await client.end()
-      const line = await refusal(['--data-dir', dataDir, '--database-url', url(name)])
+      const line = await refusal(['--data-dir', join(base, 'external'), '--database-url', url(name)])
       expect(line).toMatch(/the database is at migration 9999, this program knows up to \d+: start a newer Podyard/)
     })
 
     test('that does not exist', async () => {
-      const line = await refusal(['--data-dir', dataDir, '--database-url', url('t_none')])
+      const line = await refusal(['--data-dir', join(base, 'external'), '--database-url', url('t_none')])
       expect(line).toContain('database "t_none" does not exist')
     })
   })
@@ -147,10 +147,10 @@ describe('signals', () => {
 
 describe('access', () => {
   test('the quick start says that it is open', async () => {
-    const server = await serve(['--data-dir', dataDir])
+    const server = await serve(['--data-dir', join(base, 'open')])
     expect(server.stderr()).toContain('open: every request from this machine acts as admin')
     expect((await fetch(`${server.url}/serverless/v1/podpools`)).status).toBe(200)
-    expect(await exists(join(dataDir, 'admin-token'))).toBe(false)
+    expect(await exists(join(base, 'open/admin-token'))).toBe(false)
   })
 
   test('anything else makes a token at first start, in a file of its own that it names', async () => {
