@@ -76,3 +76,12 @@ create table host_address (
   primary key (bk_cloud_id, address)
 );
 create index host_address_host on host_address (host_id);
+
+-- What pods are looked up by beside their parents (whose indexes are 0002's). Measured with 200,000 pods in 20
+-- businesses, two cores: a batch of 200 pods takes 10.9 ms without these three, 12.1 ms with them (ip +0.6, ips and labels
+-- +0.2 to 0.3 each: GIN defers its work to the pending list; with fastupdate off labels alone are +3.9), and 94 KB more of
+-- WAL. They turn look-ups by ip from 30 into 0.2 ms, by an element of ips from 41 into 2.5 ms, by label from 23 into 4 ms;
+-- without them these grow with the business.
+create index pod_ip on pod (ip);
+create index pod_ips on pod using gin (ips jsonb_path_ops);
+create index pod_labels on pod using gin (labels jsonb_path_ops);

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Columns, compileFilter } from '../src/inventory/filter/compile.ts'
+import type { Columns } from '../src/inventory/filter/columns.ts'
+import { compileFilter } from '../src/inventory/filter/compile.ts'
 import { currentOperators } from '../src/inventory/filter/operators.ts'
 import { createParameters } from '../src/inventory/filter/parameters.ts'
 import { parseFilter } from '../src/inventory/filter/parse.ts'

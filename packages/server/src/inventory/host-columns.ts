@@ -1,4 +1,4 @@
-import type { Column, Columns } from './filter/compile.ts'
+import type { Column, Columns } from './filter/columns.ts'
 import { looseAttributes } from './host.ts'
 
 const column = (name: string, storage: Column['storage']): [string, Column] => [name, { sql: `h.${name}`, storage }]

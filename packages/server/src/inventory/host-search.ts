@@ -1,25 +1,15 @@
-import type { AddressCondition, ListHostsBody, ObjectCondition, SearchHostsBody } from '@podyard/contract'
+import type { ListHostsBody, SearchHostsBody } from '@podyard/contract'
 import { cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
 import type { Queryable } from '../store/database.ts'
 import { type BusinessRow, businessView, pickFields } from './business.ts'
 import { businessSelectList } from './business-store.ts'
-import { type Columns, compileFilter } from './filter/compile.ts'
 import { createParameters, type Parameters } from './filter/parameters.ts'
-import { parseFilter } from './filter/parse.ts'
 import { type HostRow, hostView } from './host.ts'
-import { fullIpv6, isIpv4 } from './host-address.ts'
 import { hostColumns, idleModuleName, idleSetName, moduleColumns, setColumns } from './host-columns.ts'
+import { addressCondition, hostFilter, objectCondition, topologyCondition } from './host-conditions.ts'
 import { hostSelectList } from './host-store.ts'
-import {
-  BadCondition,
-  businessColumns,
-  compileOperator,
-  compilePattern,
-  compileSort,
-  compileTimeCondition,
-  isBadPattern,
-} from './list-conditions.ts'
+import { BadCondition, compileSort, isBadPattern } from './list-conditions.ts'
 import { visibleTenant } from './list-tenant.ts'
 
 type View = Readonly<Record<string, unknown>>
@@ -138,91 +128,6 @@ const businessesById = {
   text: `select ${businessSelectList} from business b where b.id = any($1)`,
 }
 
-function objectCondition(one: ObjectCondition, parameters: Parameters): string {
-  const object = one.bk_obj_id ?? ''
-  const columns = objects.get(object)
-  // Other objects have no instances here: a condition on one finds nothing, a mere mention says nothing.
-  if (columns === undefined) return (one.condition ?? []).length === 0 ? 'true' : 'false'
-  const parts = (one.condition ?? []).map((atom) => {
-    const field = atom.field ?? ''
-    if ((object === 'host' || object === 'biz') && !columns.has(field))
-      throw cmdbErrors.untyped(`condition field ${field.slice(0, 128)} not exists`)
-    return compileOperator({ field, operator: atom.operator ?? '', value: atom.value }, columns, parameters)
-  })
-  if (one.time_condition != null) parts.push(compileTimeCondition(one.time_condition, columns, parameters))
-  if (parts.length === 0) return 'true'
-  const all = parts.join(' and ')
-  return object === 'biz' ? `exists (select from business b where b.id = h.bk_biz_id and ${all})` : `(${all})`
-}
-const objects = new Map<string, Columns>([
-  ['host', hostColumns],
-  ['biz', businessColumns],
-  ['set', setColumns],
-  ['module', moduleColumns],
-])
-
-type Addresses = AddressCondition | null | undefined
-
-function addressCondition(ip: Addresses, ipv6: Addresses, parameters: Parameters): string {
-  const parts: string[] = []
-  if (ip?.data != null && ip.data.length > 0) parts.push(ipv4Condition(ip, ip.data, parameters))
-  if (ipv6?.data != null && ipv6.data.length > 0)
-    parts.push(exactCondition(columnsOf(ipv6.flag, '_v6'), ipv6.data, fullIpv6, parameters))
-  return parts.length === 0 ? 'true' : `(${parts.join(' or ')})`
-}
-
-function ipv4Condition(ip: AddressCondition, data: readonly string[], parameters: Parameters): string {
-  const columns = columnsOf(ip.flag, '')
-  if (ip.exact === 1) return exactCondition(columns, data, (text) => (isIpv4(text) ? text : undefined), parameters)
-  if (data.length > 10) throw cmdbErrors.mismatch('ip.data')
-  const parts = data.flatMap((entry) => {
-    const { area, address } = areaOf(entry)
-    return columns.map((name) => {
-      const match = compilePattern({ sql: `h.${name}`, storage: 'text-array' }, address, parameters)
-      return area === undefined ? match : `(h.bk_cloud_id = ${parameters.add(area, 'bigint')} and ${match})`
-    })
-  })
-  return `(${parts.join(' or ')})`
-}
-
-function columnsOf(flag: string | null | undefined, suffix: '' | '_v6'): string[] {
-  const flags = (flag ?? '').split('|')
-  if (flags.some((one) => one !== 'bk_host_innerip' && one !== 'bk_host_outerip'))
-    throw cmdbErrors.untyped(`unsupported ip.flag ${(flag ?? '').slice(0, 128)}`)
-  return flags.map((one) => `${one}${suffix}`)
-}
-
-/** Addresses that do not parse are dropped; when none is left, no host matches. */
-function exactCondition(
-  columns: readonly string[],
-  data: readonly string[],
-  parse: (text: string) => string | undefined,
-  parameters: Parameters,
-): string {
-  const byArea = new Map<number | undefined, string[]>()
-  for (const entry of data) {
-    const { area, address } = areaOf(entry)
-    const parsed = parse(address) ?? parse(entry)
-    if (parsed !== undefined) byArea.set(area, [...(byArea.get(area) ?? []), parsed])
-  }
-  if (byArea.size === 0) return 'false'
-  const parts = [...byArea].flatMap(([area, addresses]) => {
-    const list = parameters.add(addresses, 'text[]')
-    const match = `(${columns.map((name) => `h.${name} && ${list}`).join(' or ')})`
-    return area === undefined ? match : `(h.bk_cloud_id = ${parameters.add(area, 'bigint')} and ${match})`
-  })
-  return `(${parts.join(' or ')})`
-}
-
-/** `<cloud id>:<address>`; the first group of an IPv6 address is an area only when a whole address follows it. */
-function areaOf(entry: string): { readonly area: number | undefined; readonly address: string } {
-  const match = /^(\d{1,15}):(.+)$/s.exec(entry)
-  const address = match?.[2]
-  if (address === undefined || (fullIpv6(entry) !== undefined && fullIpv6(address) === undefined))
-    return { area: undefined, address: entry }
-  return { area: Number(match?.[1]), address }
-}
-
 /**
  * list_biz_hosts (a business) and list_hosts_without_biz (all hosts of the tenant). The first wants page.limit between 1
  * and 1000, the second takes 0 as all.
@@ -259,42 +164,6 @@ export async function listHosts(
   ])
   const found = await findHosts(db, where, body.page ?? {}, parameters)
   return { count: found.count, info: found.rows.map((row) => hostView(row, body.fields ?? [])) }
-}
-
-function topologyCondition(
-  idsName: string,
-  ids: readonly number[] | null | undefined,
-  limit: number,
-  conditionName: string,
-  condition: unknown,
-  columns: Columns,
-  parameters: Parameters,
-): string {
-  const given = ids ?? []
-  const atoms = condition === undefined || condition === null ? [] : condition
-  if (!Array.isArray(atoms)) throw cmdbErrors.mismatch(conditionName)
-  if (given.length > limit || (given.length > 0 && atoms.length > 0)) throw cmdbErrors.mismatch(idsName)
-  // Set and module share the id of their business.
-  if (given.length > 0) return `h.bk_biz_id = any(${parameters.add(given, 'bigint[]')})`
-  const parts = atoms.map((atom: unknown) => {
-    const { field, operator, value } = (typeof atom === 'object' && atom !== null ? atom : {}) as Record<
-      string,
-      unknown
-    >
-    if (typeof field !== 'string' || typeof operator !== 'string') throw cmdbErrors.mismatch(conditionName)
-    return compileOperator({ field, operator, value }, columns, parameters)
-  })
-  return parts.length === 0 ? 'true' : `(${parts.join(' and ')})`
-}
-
-function hostFilter(filter: unknown, parameters: Parameters): string {
-  if (filter === undefined || filter === null) return 'true'
-  const parsed = parseFilter(filter, { dialect: 'older', fields: 'any', maxDepth: 3 })
-  if (parsed.ok) return compileFilter(parsed.rule, hostColumns, parameters)
-  if (parsed.reason === 'shape')
-    throw cmdbErrors.undecodable([{ path: 'host_property_filter', message: 'must be a rule' }])
-  const path = `host_property_filter.${parsed.path}`
-  throw cmdbErrors.mismatch(path, [{ path, message: parsed.message }])
 }
 
 type LoosePage = NonNullable<SearchHostsBody['page']>

@@ -1,4 +1,5 @@
-import { type Column, type Columns, compileFilter } from './filter/compile.ts'
+import type { Column, Columns } from './filter/columns.ts'
+import { compileFilter } from './filter/compile.ts'
 import type { Parameters } from './filter/parameters.ts'
 import type { ComparisonOperator, Rule, Scalar, Test } from './filter/rule.ts'
 import { unixSecondsOf } from './filter/time.ts'

@@ -1,6 +1,6 @@
 import type { WorkloadKind } from '@podyard/contract'
 import { type Field, filterFields, type KubeObject, kubeFields } from './fields.ts'
-import type { Column, Columns, Storage } from './filter/compile.ts'
+import type { Column, Columns, Storage } from './filter/columns.ts'
 import type { FieldType } from './filter/rule.ts'
 
 /** The alias of the listed table in every list's SQL. */

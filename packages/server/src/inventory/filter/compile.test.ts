@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Columns, compileFilter } from './compile.ts'
+import type { Columns } from './columns.ts'
+import { compileFilter } from './compile.ts'
 import { createParameters } from './parameters.ts'
 import { parseFilter } from './parse.ts'
 
