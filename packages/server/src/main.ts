@@ -101,17 +101,21 @@ function explain(error: unknown, config: Config): unknown {
   const e = error as { code?: unknown; name?: string; message?: string; cause?: unknown; severity?: string }
   const database =
     config.databaseUrl === undefined ? 'the embedded database' : `the database ${maskUrl(config.databaseUrl)}`
-  if (e.code === 'EADDRINUSE')
-    return new StartError(
-      `cannot listen on ${formatAddress(addressOf(error) ?? config.listen)}: the address is in use; stop what uses it, or give another --listen`,
-    )
-  if (e.code === 'EACCES' && addressOf(error) !== undefined)
-    return new StartError(`cannot listen on ${formatAddress(addressOf(error) ?? config.listen)}: permission denied`)
-  if (
-    e.code === 'EADDRNOTAVAIL' ||
-    (e.code === 'ENOTFOUND' && (error as { syscall?: string }).syscall === 'getaddrinfo')
-  )
-    return new StartError(`cannot listen on ${formatAddress(config.listen)}: this machine has no such address`)
+  const listened = addressOf(error)
+  if (listened !== undefined) {
+    const flag = listened.port === config.listen.port ? '--listen' : '--simulator-listen'
+    const reason =
+      e.code === 'EADDRINUSE'
+        ? `the address is in use; stop what uses it, or give another ${flag}`
+        : e.code === 'EACCES'
+          ? `permission denied; give another ${flag}`
+          : e.code === 'EADDRNOTAVAIL'
+            ? `this machine has no such address; give another ${flag}`
+            : messageOf(error)
+    return new StartError(`cannot listen on ${formatAddress(listened)}: ${reason}`, { cause: error })
+  }
+  if (e.code === 'ENOTFOUND' || e.code === 'EAI_AGAIN')
+    return new StartError(`cannot find an address for a name: ${messageOf(error)}`, { cause: error })
   if (error instanceof AppError && error.family === 'storage')
     return new StartError(`cannot reach ${database}: ${messageOf(error.cause)}`, { cause: error })
   // PostgreSQL's own refusals (password, no such database): these errors carry a severity.

@@ -201,6 +201,18 @@ describe('after a crash of ours', () => {
     )
   })
 
+  test('one that runs with other settings is replaced where that is asked for', async () => {
+    const dataDir = join(base, 'upgraded')
+    const first = await start(dataDir)
+    const same = await start(dataDir, { replaceDifferent: true })
+    expect(same).toMatchObject({ adopted: true, pid: first.pid })
+    const settings = { ...options.settings, max_connections: '7' }
+    const other = await start(dataDir, { settings, replaceDifferent: true })
+    expect(other.adopted).toBe(false)
+    expect(await query(other, `select current_setting('max_connections') as n`)).toEqual([{ n: '7' }])
+    await other.stop()
+  })
+
   test('a server that is stopping is waited for', async () => {
     const dataDir = join(base, 'stopping')
     const first = await start(dataDir)

@@ -8,7 +8,13 @@ import { makeReachable } from './postgres-runtime.ts'
 /** Makes the data directory, or says in one line why it cannot be used. */
 export async function prepareDataDir(dataDir: string): Promise<void> {
   try {
+    const isNew = await access(dataDir).then(
+      () => false,
+      () => true,
+    )
     await makeReachable(dataDir)
+    // As root the database's user has to pass through, others have no business here.
+    if (isNew) await chmod(dataDir, process.getuid?.() === 0 ? 0o711 : 0o700)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new StartError(`cannot use the data directory ${dataDir}: ${fileProblem(error)}`, { cause: error })

@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmod, chown, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { fileProblem, StartError } from '../start-error.ts'
-import { makeReachable, removeDead } from './postgres-runtime.ts'
+import { ensureCluster, environment, give } from './postgres-cluster.ts'
+import { makeReachable } from './postgres-runtime.ts'
 import { mustReach, type ServerUser, serverUser } from './postgres-user.ts'
 import { isPostmasterOf, type PostmasterFile, readPostmasterFile, whoAnswers } from './postmaster.ts'
 
@@ -40,14 +40,17 @@ export type EmbeddedOptions = {
   readonly settings?: Readonly<Record<string, string>>
   /** Where the socket is made; by default in the data directory, or in a temporary folder when that path is too long. */
   readonly socketDir?: string
+  /**
+   * Stop and start anew a server that was started with other binaries or settings, where it would be adopted. For the
+   * one who knows that nobody else uses it: after an upgrade an orphan would otherwise live on as it was.
+   */
+  readonly replaceDifferent?: boolean
 }
 
-const run = promisify(execFile)
 const port = 5432
 // 107 on Linux, 103 on macOS; PostgreSQL refuses to start above.
 const longestSocketPath = 103
 const startLimitMs = 120_000
-const environment = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
 export async function startEmbedded(dataDir: string, options: EmbeddedOptions): Promise<Embedded> {
   try {
@@ -55,11 +58,15 @@ export async function startEmbedded(dataDir: string, options: EmbeddedOptions): 
     await makeReachable(dirname(dataDir))
     await mustReach(dataDir, user)
     await mustReach(join(options.runtime, 'bin'), user)
-    await ensureCluster(dataDir, options, user)
+    await ensureCluster(dataDir, { runtime: options.runtime, sync: options.settings?.fsync !== 'off' }, user)
     // Whoever loses against another starter, or meets a server that is just stopping, looks again.
     for (const end = Date.now() + startLimitMs; ; ) {
       const found = await adopt(dataDir, end)
-      if (found.kind === 'running') return found.server
+      if (found.kind === 'running') {
+        if (options.replaceDifferent !== true || (await isAsWanted(dataDir, options, found.server))) return found.server
+        await found.server.stop()
+        continue
+      }
       const started = await launch(dataDir, options, user, found.stalePid, end)
       if (started !== undefined) return started
       if (Date.now() > end)
@@ -70,61 +77,6 @@ export async function startEmbedded(dataDir: string, options: EmbeddedOptions): 
     if (error instanceof StartError || (error as NodeJS.ErrnoException).code === undefined) throw error
     throw new StartError(`cannot use ${dataDir} for PostgreSQL: ${fileProblem(error)}`, { cause: error })
   }
-}
-
-/** Makes the cluster beside its place and renames it: a data directory is whole or absent, whoever is killed when. */
-async function ensureCluster(dataDir: string, options: EmbeddedOptions, user: ServerUser): Promise<void> {
-  const found = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
-  if (found.length > 0) return mustSuit(dataDir, found, options.runtime, user)
-  await removeDead(dataDir)
-  const draft = await mkdtemp(`${dataDir}.${process.pid}-`)
-  try {
-    await give(draft, user)
-    const flags = [
-      '-U',
-      'podyard',
-      '-A',
-      'trust',
-      '-E',
-      'UTF8',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-    ]
-    // Syncing costs 60 ms; without it a power cut soon after the first start would take the first rows with it.
-    const sync = options.settings?.fsync === 'off' ? ['--no-sync'] : []
-    await run(join(options.runtime, 'bin/initdb'), ['-D', draft, ...flags, ...sync, '--no-instructions'], {
-      ...user,
-      env: environment,
-      cwd: '/',
-    })
-    await rename(draft, dataDir)
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true })
-    const code = (error as NodeJS.ErrnoException).code
-    // Another starter was quicker: its cluster is as good.
-    if (code === 'ENOTEMPTY' || code === 'EEXIST') return
-    const said = (error as { stderr?: string }).stderr?.match(
-      /initdb: error: (.*)|FATAL:\s+(.*)|(.*error while loading.*)/,
-    )
-    if (said === undefined) throw error
-    const reason = said?.slice(1).find((text) => text !== undefined) ?? 'initdb failed'
-    throw new StartError(`cannot make a database in ${dataDir}: ${reason}`, { cause: error })
-  }
-}
-
-async function mustSuit(dataDir: string, found: readonly string[], runtime: string, user: ServerUser): Promise<void> {
-  if (!found.includes('PG_VERSION') || !found.includes('global'))
-    throw new StartError(`${dataDir} is not empty and holds no PostgreSQL data: remove it, or give another --data-dir`)
-  const written = (await readFile(join(dataDir, 'PG_VERSION'), 'utf8')).trim()
-  const { stdout } = await run(join(runtime, 'bin/postgres'), ['-V'], { ...user, env: environment, cwd: '/' })
-  const ours = /\b(\d+)\.\d+/.exec(stdout)?.[1]
-  if (written !== ours)
-    throw new StartError(
-      `${dataDir} was written by PostgreSQL ${written}, this Podyard brings ${ours}: start the Podyard that wrote it, or give another --data-dir`,
-    )
 }
 
 type Found =
@@ -160,24 +112,17 @@ async function launch(
   const log = await openLog(`${dataDir}.log`)
   let child: ChildProcess
   try {
-    child = spawn(
-      join(options.runtime, 'bin/postgres'),
-      ['-D', dataDir, '-k', socketDir, '-p', String(port)].concat(
-        Object.entries({ listen_addresses: '', unix_socket_permissions: '0700', ...options.settings }).flatMap(
-          ([name, value]) => ['-c', `${name}=${value}`],
-        ),
-      ),
-      {
-        ...user,
-        // The stale file's number may belong to a living process of the same user, at which PostgreSQL refuses to start.
-        // `adopt` has seen that it is no server of this directory. Called a grandparent it is passed over, while the
-        // check for surviving backends (through the file's shared memory key) is still made; removing the file loses that.
-        env: { ...environment, ...(stalePid === undefined ? {} : { PG_GRANDPARENT_PID: String(stalePid) }) },
-        cwd: '/',
-        detached: true,
-        stdio: ['ignore', log.file.fd, log.file.fd],
-      },
-    )
+    const [program, ...args] = commandLine(dataDir, options, socketDir)
+    child = spawn(program, args, {
+      ...user,
+      // The stale file's number may belong to a living process of the same user, at which PostgreSQL refuses to start.
+      // `adopt` has seen that it is no server of this directory. Called a grandparent it is passed over, while the
+      // check for surviving backends (through the file's shared memory key) is still made; removing the file loses that.
+      env: { ...environment, ...(stalePid === undefined ? {} : { PG_GRANDPARENT_PID: String(stalePid) }) },
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log.file.fd, log.file.fd],
+    })
   } finally {
     await log.file.close()
   }
@@ -209,16 +154,27 @@ async function launch(
   }
 }
 
+function commandLine(dataDir: string, options: EmbeddedOptions, socketDir: string): [string, ...string[]] {
+  const settings = { listen_addresses: '', unix_socket_permissions: '0700', ...options.settings }
+  return [
+    join(options.runtime, 'bin/postgres'),
+    ...['-D', dataDir, '-k', socketDir, '-p', String(port)],
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+}
+
+/** PostgreSQL keeps the command line that it was started with: `program "argument" ...`. */
+async function isAsWanted(dataDir: string, options: EmbeddedOptions, server: Embedded): Promise<boolean> {
+  const [program, ...args] = commandLine(dataDir, options, server.socketDir)
+  const wanted = [program, ...args.map((arg) => `"${arg}"`)].join(' ')
+  return (await readFile(join(dataDir, 'postmaster.opts'), 'utf8').catch(() => '')).trim() === wanted
+}
+
 async function chooseSocketDir(dataDir: string, user: ServerUser): Promise<string> {
   if (Buffer.byteLength(join(dataDir, `.s.PGSQL.${port}`)) <= longestSocketPath) return dataDir
   const folder = await mkdtemp(join(tmpdir(), 'podyard-socket-'))
   await give(folder, user)
   return folder
-}
-
-async function give(folder: string, user: ServerUser): Promise<void> {
-  await chmod(folder, 0o700)
-  if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid)
 }
 
 /** PostgreSQL's output goes to a file: a pipe would die with us and take the server along. One old file is kept. */

@@ -29,6 +29,8 @@ function serverSettings(connections: number): Record<string, string> {
     // (and, in containers, the 64 MB of /dev/shm).
     jit: 'off',
     max_parallel_workers_per_gather: '0',
+    // A Podyard that was killed in the middle of a long statement must not hold its locks until that ends.
+    client_connection_check_interval: '1s',
     // Refused statements are Podyard's to report; their texts hold clients' data and would fill the log.
     log_min_messages: 'log',
     log_checkpoints: 'off',
@@ -41,7 +43,7 @@ export async function superviseEmbedded(dataDir: string, options: SupervisedOpti
   const native = packageNative()
   const runtime = await prepareRuntime(native, join(dataDir, 'runtime', `postgresql-${await packageVersion(native)}`))
   const settings = serverSettings(options.connections)
-  const first = await startEmbedded(join(dataDir, 'postgres'), { runtime, settings })
+  const first = await startEmbedded(join(dataDir, 'postgres'), { runtime, settings, replaceDifferent: true })
   const stopping = new AbortController()
   let current = first
 
