@@ -1,26 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import type { V1Deployment, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
 import { isAlreadyExists, isNotFound } from '../kube/status.ts'
-import { type KubeClient, type KubeObject, type Resource, resources } from '../kube/types.ts'
-import { barePodName, buildBarePod } from './bare-pod.ts'
-import { isUnknown, toFailure } from './cluster-failure.ts'
+import { KubeError, type KubeObject, type Resource, resources } from '../kube/types.ts'
 import { hpaDrift } from './drift.ts'
-import type { Limiter } from './limiter.ts'
 import { autoscalerName, deploymentName } from './names.ts'
-import { isOurs, poolUidOfPod } from './observed.ts'
-import type { DeleteReason, PodView, PoolAction, Step } from './plan-types.ts'
-import type { PodIndex } from './pod-index.ts'
+import { isOurs } from './observed.ts'
+import type { DeleteReason, PodView, PoolAction } from './plan-types.ts'
+import { createPodMaker } from './pod-maker.ts'
 import { type PoolEventDraft, poolStatus } from './pool.ts'
-import { driftOf, maxCreatingPerPool, type PoolEntry } from './pool-entry.ts'
-import type { PoolMetrics } from './pool-metrics.ts'
+import { driftOf, type PoolEntry } from './pool-entry.ts'
+import { say } from './pool-events-text.ts'
+import type { PoolSteps } from './pool-steps.ts'
 
 /**
  * Carries out what the plan says, one API call per step. Nothing here throws for what the cluster answers: a refusal is
  * remembered in the entry, and the next plan says what follows from it.
- *
- * A lost answer makes no second pod: the name of a pod whose creation has an unknown outcome is kept, looked up, and used
- * again. Names of a process that was killed are lost; its successor counts from a list that begins after it took the
- * lease, so whatever the cluster had carried out until then is counted.
  */
 export type PoolActions = {
   /** Resolves when the step was carried out or refused. Creations of pods go on in the background. */
@@ -33,57 +25,12 @@ export type PoolActions = {
 
 export type ClusterAction = Exclude<PoolAction, { kind: 'write-status' | 'remove-pool' | 'wait-until' }>
 
-export type PoolActionsOptions = {
-  readonly kube: KubeClient
-  readonly namespace: string
-  readonly index: PodIndex
-  readonly limit: Limiter
-  readonly metrics: PoolMetrics
-  readonly now: () => number
-  readonly random: () => number
-  /** Ends the calls, a moment after the controller was told to stop. */
-  readonly signal: AbortSignal
-  /** The pool's Deployment as it is known now. */
-  readonly deploymentOf: (entry: PoolEntry) => V1Deployment | undefined
-  readonly hpaOf: (entry: PoolEntry) => V2HorizontalPodAutoscaler | undefined
-  /** Something happened in the background: look at the pool again. */
-  readonly wake: (poolUid: string) => void
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-}
-
-const callTimeoutMs = 15_000
 /** Makes a fixed pool's victim the cheapest to delete; everybody else has 0. */
 const victimCost = '-1000'
 
-export function createPoolActions(options: PoolActionsOptions): PoolActions {
-  const { kube, namespace, index, limit, now, signal } = options
-  const background = new Set<Promise<void>>()
-  const callOptions = { signal, timeoutMs: callTimeoutMs }
-
-  function run(work: Promise<void>): void {
-    const tracked = work.catch(() => {}).finally(() => background.delete(tracked))
-    background.add(tracked)
-  }
-
-  function failed(entry: PoolEntry, step: Step, error: unknown): void {
-    if (signal.aborted) return
-    options.metrics.refusals.inc({ step })
-    const known = entry.failures.get(step)
-    // What was sent together and is refused together counts as one failure.
-    const attempts = known === undefined ? 0 : known.retryAt > now() ? known.attempts - 1 : known.attempts
-    entry.failures.set(step, toFailure(error, attempts, now(), options.random()))
-  }
-
-  async function attempt(entry: PoolEntry, step: Step, work: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await limit(work)
-      entry.failures.delete(step)
-      return true
-    } catch (error) {
-      failed(entry, step, error)
-      return false
-    }
-  }
+export function createPoolActions(steps: PoolSteps): PoolActions {
+  const { kube, namespace, limit, now, callOptions, attempt } = steps
+  const maker = createPodMaker(steps)
 
   /** The object in the answer; when the name is taken, the object that has it (ours from an answer that got lost, or somebody else's). */
   async function createOrFind<T extends KubeObject>(
@@ -116,7 +63,7 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
   }
 
   async function patchHpa(entry: PoolEntry, fields: readonly string[]): Promise<void> {
-    const current = options.hpaOf(entry)
+    const current = steps.hpaOf(entry)
     const { hpa } = entry.built
     if (hpa.kind !== 'wanted' || current === undefined) return
     const isAsked = entry.pool.status === poolStatus.update
@@ -147,7 +94,7 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
   }
 
   async function restoreDeployment(entry: PoolEntry, fields: readonly string[]): Promise<void> {
-    const current = options.deploymentOf(entry)
+    const current = steps.deploymentOf(entry)
     if (current === undefined) return
     const name = deploymentName(entry.pool.id)
     await attempt(entry, 'deployment', async () => {
@@ -169,7 +116,7 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
     entry: PoolEntry,
     { from, to, victims }: Extract<PoolAction, { kind: 'scale-deployment' }>,
   ): Promise<void> {
-    const current = options.deploymentOf(entry)
+    const current = steps.deploymentOf(entry)
     if (current === undefined) return
     const name = deploymentName(entry.pool.id)
     const marked = await Promise.all(victims.map((victim) => markVictim(entry, victim)))
@@ -250,62 +197,6 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
     entry.events.push(story[reason](say(names)))
   }
 
-  async function createPod(entry: PoolEntry, name: string, isReserved: boolean): Promise<void> {
-    for (let isRepeat = false; ; isRepeat = true) {
-      try {
-        const { pool } = entry
-        const deployment = options.deploymentOf(entry)
-        const isWanted = pool.status !== poolStatus.deleted && pool.status !== poolStatus.failed
-        if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) break
-        const pod = isRepeat ? await findPod(entry, name) : undefined
-        if (isRepeat && pod === undefined && !isWanted) break
-        if (pod !== undefined || (await makePod(entry, deployment, name, isReserved))) {
-          entry.failures.delete('pods')
-          entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
-          entry.made.push(name)
-        }
-        break
-      } catch (error) {
-        failed(entry, 'pods', error)
-        entry.burst = 1
-        if (!isUnknown(error) || signal.aborted) break
-        options.wake(entry.pool.uid)
-        await options.sleep((entry.failures.get('pods')?.retryAt ?? 0) - now(), signal).catch(() => {})
-      }
-    }
-    entry.creating.delete(name)
-    options.wake(entry.pool.uid)
-  }
-
-  /** False: the name is somebody else's, and another one must be drawn. */
-  async function makePod(
-    entry: PoolEntry,
-    deployment: V1Deployment,
-    name: string,
-    isReserved: boolean,
-  ): Promise<boolean> {
-    const pod = buildBarePod({ pool: entry.pool, deployment, name, isReserved })
-    try {
-      index.putPod(await limit(() => kube.create(resources.pods, pod, { namespace, ...callOptions })), now())
-      return true
-    } catch (error) {
-      if (isAlreadyExists(error)) return false
-      throw error
-    }
-  }
-
-  async function findPod(entry: PoolEntry, name: string) {
-    try {
-      const pod = await limit(() => kube.get(resources.pods, { namespace, name }, callOptions))
-      if (poolUidOfPod(pod) !== entry.pool.uid) return undefined
-      index.putPod(pod, now())
-      return pod
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
-  }
-
   return {
     async perform(entry, action) {
       const { id } = entry.pool
@@ -319,7 +210,7 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
             entry,
             resources.horizontalPodAutoscalers,
             autoscalerName(id),
-            options.hpaOf(entry),
+            steps.hpaOf(entry),
             told('HpaDeleted', `HorizontalPodAutoscaler ${autoscalerName(id)} was deleted`),
           )
         case 'create-deployment':
@@ -333,16 +224,11 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
             entry,
             resources.deployments,
             deploymentName(id),
-            options.deploymentOf(entry),
+            steps.deploymentOf(entry),
             told('Deleting', `Deployment ${deploymentName(id)} was deleted; its pods go with it`),
           )
         case 'create-pods':
-          for (let i = 0; i < action.count; i += 1) {
-            const name = barePodName(id, randomBytes(10).toString('hex'))
-            entry.creating.add(name)
-            run(createPod(entry, name, action.isReserved))
-          }
-          return
+          return maker.make(entry, action.count, action.isReserved)
         case 'delete-pods':
           return deletePods(entry, action.pods, action.reason)
       }
@@ -369,9 +255,7 @@ export function createPoolActions(options: PoolActionsOptions): PoolActions {
       return deployment !== undefined || hpa !== undefined
     },
 
-    async idle() {
-      while (background.size > 0) await Promise.all(background)
-    },
+    idle: maker.idle,
   }
 }
 
@@ -381,14 +265,5 @@ const told = (reason: string, message: string): PoolEventDraft => ({ type: 'Norm
 const sameUid = (object: KubeObject) => ({ op: 'test', path: '/metadata/uid', value: object.metadata?.uid }) as const
 
 function isPreconditionFailure(error: unknown): boolean {
-  return (error as { code?: unknown }).code === 409
-}
-
-const maxNames = 5
-
-/** `pod a`, `pods a, b`, `pods a, b, c, d, e and 7 more`. */
-export function say(names: readonly string[]): string {
-  const shown = names.slice(0, maxNames).join(', ')
-  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : ''
-  return `${names.length === 1 ? 'pod' : 'pods'} ${shown}${more}`
+  return error instanceof KubeError && error.code === 409
 }

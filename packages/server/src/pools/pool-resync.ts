@@ -1,0 +1,78 @@
+import { sleep } from '../kube/deadline.ts'
+import type { PoolReflectors } from './cluster-feed.ts'
+import { autoscalerName, deploymentName, managedByLabel, managedByValue, poolUidAnnotation } from './names.ts'
+import { planPool } from './plan.ts'
+import type { PoolObserved } from './plan-types.ts'
+import type { PodIndex } from './pod-index.ts'
+import type { PoolEntry } from './pool-entry.ts'
+import type { PoolMetrics } from './pool-metrics.ts'
+import type { PoolRows } from './pool-rows.ts'
+import type { WorkQueue } from './work-queue.ts'
+
+export type ResyncOptions = {
+  readonly entries: ReadonlyMap<string, PoolEntry>
+  readonly index: PodIndex
+  readonly reflectors: PoolReflectors
+  readonly namespace: string
+  readonly metrics: PoolMetrics
+  readonly look: (entry: PoolEntry) => PoolObserved
+  readonly queue: WorkQueue
+  readonly rows: PoolRows
+  readonly now: () => number
+  readonly resyncMs: number
+  readonly phantomMs: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Looks at everything now and then, beside the watches, and counts what it finds undone: in a healthy system that count
+ * stays where it is. Also forgets what was written to the cluster and never showed up, and reads all rows again.
+ */
+export async function resyncPools(options: ResyncOptions): Promise<void> {
+  const { entries, index, metrics, queue, now, signal, phantomMs } = options
+  for (;;) {
+    countPools(options)
+    await sleep(options.resyncMs, signal).catch(() => {})
+    if (signal.aborted) return
+    let corrections = 0
+    index.forgetRemoved(now() - 10 * phantomMs)
+    for (const entry of entries.values()) {
+      const phantoms = giveUpPhantoms(options, entry)
+      // What somebody works on or waits for is not drift.
+      const plan = entry.creating.size > 0 ? [] : planPool(entry.pool, options.look(entry), now())
+      const isUndone = plan.some((action) => action.kind !== 'wait-until')
+      if (phantoms > 0 || isUndone) queue.add(entry.pool.uid)
+      corrections += phantoms + (isUndone ? 1 : 0)
+    }
+    if (corrections > 0) metrics.corrections.inc(corrections)
+    await options.rows.read('all')
+  }
+}
+
+function giveUpPhantoms({ reflectors, namespace, index, now, phantomMs }: ResyncOptions, entry: PoolEntry): number {
+  const until = now() - phantomMs
+  const { id, uid } = entry.pool
+  let found = 0
+  if (entry.deployment !== undefined && entry.deployment.atMs < until) {
+    if (reflectors.deployments.get(namespace, deploymentName(id)) === undefined) found += 1
+    entry.deployment = undefined
+  }
+  if (entry.hpa !== undefined && entry.hpa.atMs < until) {
+    if (reflectors.horizontalPodAutoscalers.get(namespace, autoscalerName(id)) === undefined) found += 1
+    entry.hpa = undefined
+  }
+  const isThere = (pod: { readonly name: string; readonly uid: string }) =>
+    reflectors.pods.get(namespace, pod.name)?.metadata?.uid === pod.uid
+  return found + index.dropPhantoms(uid, until, isThere)
+}
+
+function countPools({ entries, reflectors, namespace, metrics }: ResyncOptions): void {
+  metrics.pools.reset()
+  for (const { pool } of entries.values()) metrics.pools.inc({ status: String(pool.status) })
+  let orphans = 0
+  for (const { metadata } of reflectors.deployments.values()) {
+    if (metadata?.namespace !== namespace || metadata.labels?.[managedByLabel] !== managedByValue) continue
+    if (!entries.has(metadata.annotations?.[poolUidAnnotation] ?? '')) orphans += 1
+  }
+  metrics.orphans.set(orphans)
+}

@@ -1,0 +1,66 @@
+import type { V1Deployment, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
+import type { KubeClient } from '../kube/types.ts'
+import { toFailure } from './cluster-failure.ts'
+import type { Limiter } from './limiter.ts'
+import type { Step } from './plan-types.ts'
+import type { PodIndex } from './pod-index.ts'
+import type { PoolEntry } from './pool-entry.ts'
+import type { PoolMetrics } from './pool-metrics.ts'
+
+export type PoolStepsOptions = {
+  readonly kube: KubeClient
+  readonly namespace: string
+  readonly index: PodIndex
+  /** Bounds the writes to the cluster, over all pools. */
+  readonly limit: Limiter
+  readonly metrics: PoolMetrics
+  readonly now: () => number
+  readonly random: () => number
+  /** Ends the calls, a moment after the controller was told to stop. */
+  readonly signal: AbortSignal
+  /** The pool's Deployment as it is known now. */
+  readonly deploymentOf: (entry: PoolEntry) => V1Deployment | undefined
+  readonly hpaOf: (entry: PoolEntry) => V2HorizontalPodAutoscaler | undefined
+  /** Something happened in the background: look at the pool again. */
+  readonly wake: (poolUid: string) => void
+}
+
+/** What every write to the cluster shares: its bound, its deadline, and what becomes of a failure. */
+export type PoolSteps = PoolStepsOptions & {
+  readonly callOptions: { readonly signal: AbortSignal; readonly timeoutMs: number }
+  /** Remembers a failure; the next plan says what follows from it. */
+  failed(entry: PoolEntry, step: Step, error: unknown): void
+  /** False when it failed, which is remembered then; what the step failed with before is forgotten otherwise. */
+  attempt(entry: PoolEntry, step: Step, work: () => Promise<unknown>): Promise<boolean>
+}
+
+const callTimeoutMs = 15_000
+
+export function createPoolSteps(options: PoolStepsOptions): PoolSteps {
+  const { signal, now } = options
+
+  function failed(entry: PoolEntry, step: Step, error: unknown): void {
+    if (signal.aborted) return
+    options.metrics.refusals.inc({ step })
+    const known = entry.failures.get(step)
+    // What was sent together and is refused together counts as one failure.
+    const attempts = known === undefined ? 0 : known.retryAt > now() ? known.attempts - 1 : known.attempts
+    entry.failures.set(step, toFailure(error, attempts, now(), options.random()))
+  }
+
+  return {
+    ...options,
+    callOptions: { signal, timeoutMs: callTimeoutMs },
+    failed,
+    async attempt(entry, step, work) {
+      try {
+        await options.limit(work)
+        entry.failures.delete(step)
+        return true
+      } catch (error) {
+        failed(entry, step, error)
+        return false
+      }
+    },
+  }
+}
