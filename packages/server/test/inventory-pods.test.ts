@@ -645,6 +645,54 @@ describe('8 writers at once', () => {
   })
 })
 
+describe('a parent that goes away while pods are made', () => {
+  /** Changes something in a transaction of its own that commits only once the request waits for it. */
+  const whileHeld = (change: string, body: unknown) =>
+    t.db.withConnection(async (holder) => {
+      await holder.query('begin')
+      await holder.query(change)
+      const answer = api.send(url, body)
+      for (const end = Date.now() + 10_000; ; ) {
+        const [row] = await t.db.query<{ n: number }>(
+          `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        )
+        if (row?.n === 1) break
+        if (Date.now() > end) throw new Error('the request does not wait')
+      }
+      await holder.query('commit')
+      return answer
+    })
+
+  // With a pod on the node already the quick way is taken, without one the way under locks.
+  describe.each([true, false])('node carries a pod already: %s', (marked) => {
+    beforeEach(async () => {
+      if (marked) await create([newPod('before')])
+      await t.db.query('truncate event, history')
+    })
+
+    test.each([
+      ['workload', 'delete from workload', 1199006],
+      ['node', 'delete from node where id = 1', 1199006],
+    ])('%s', async (what, change, code) => {
+      expect(await whileHeld(change, batch(newPod('after')))).toMatchObject({
+        code,
+        message: `'${what}' data parameter verification does not pass`,
+      })
+      expect(await countRows(t.db)).toMatchObject({ pod: marked ? 1 : 0, event: 0 })
+    })
+
+    test('a node that loses has_pod meanwhile gets it back', async () => {
+      const answer = await whileHeld(
+        'select id from node for update; update node set has_pod = false, valid_from = now()',
+        batch(newPod('after')),
+      )
+      expect(answer).toMatchObject({ result: true })
+      expect(await t.db.query('select has_pod from node where id = 1')).toEqual([{ has_pod: true }])
+      expect((await events()).map((e) => e.resource)).toEqual(['kube_pod', 'kube_node'])
+    })
+  })
+})
+
 describe('batch_delete_kube_pod', () => {
   const remove = (data: unknown) => api.send('/deletemany/kube/pod', { data }, { method: 'DELETE' })
 
