@@ -33,7 +33,8 @@ export async function listInventory(db: Queryable, caller: Caller, request: List
   const business = body.bk_biz_id ?? 0
   // The list of workloads is the one that does not ask for a business.
   if (business === 0 && object !== 'workload') throw cmdbErrors.unset('bk_biz_id')
-  const pod = body.bk_pod_id ?? 0
+  // Bodies are open: in the other lists this is one of the unknown members.
+  const pod = object === 'container' ? (body.bk_pod_id ?? 0) : 0
   if (pod < 0) throw cmdbErrors.mismatch('bk_pod_id')
   const page = checkPage(body.page)
   const rule = checkFilter(body.filter, filterTypes(object, kind), object === 'pod' ? 4 : 3)
