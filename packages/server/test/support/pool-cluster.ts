@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type KubeletDelays, type Simulator, startSimulator, zeroDelays } from '@podyard/simulator'
+import { afterAll, beforeAll } from 'vitest'
+import {
+  createKubeClient,
+  createReflector,
+  type KubeClient,
+  type KubeObject,
+  type Resource,
+  resources,
+  withoutManagedFields,
+} from '../../src/kube/index.ts'
+import { defaultTemplate } from '../../src/pools/default-template.ts'
+import { readCreateBody, readUpdateBody } from '../../src/pools/pool-body.ts'
+import { createPoolChanges, type PoolChanges } from '../../src/pools/pool-changes.ts'
+import { createPoolController, type PoolControllerTuning } from '../../src/pools/pool-controller.ts'
+import { listPoolEvents } from '../../src/pools/pool-events.ts'
+import { createPoolService, type PoolService } from '../../src/pools/pool-service.ts'
+import { getPoolById } from '../../src/pools/pool-store.ts'
+import { toPoolView } from '../../src/pools/pool-view.ts'
+import { checkTemplate } from '../../src/pools/template.ts'
+import type { Database } from '../../src/store/database.ts'
+import { acquireLease, type Lease } from '../../src/store/lease.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { useDatabase } from './database.ts'
+
+export const small = { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '1m', memory: '1Mi' } }
+
+export type RunningController = {
+  /** Stops it and waits until it has ended. */
+  stop(): Promise<void>
+  readonly ended: Promise<void>
+}
+
+export type PoolCluster = ReturnType<typeof usePoolCluster>
+
+/** A database and a simulated cluster of the test file's own, and as many pool controllers one after the other as a test wants. */
+export function usePoolCluster(options: { readonly delays?: KubeletDelays; readonly nodes?: number } = {}) {
+  const t = useDatabase()
+  const state = {
+    simulator: undefined as unknown as Simulator,
+    kube: undefined as unknown as KubeClient,
+    changes: undefined as unknown as PoolChanges,
+    service: undefined as unknown as PoolService,
+    metrics: createMetrics(),
+    get db(): Database {
+      return t.db
+    },
+    start,
+    async create(...pools: object[]) {
+      const made = await state.service.create(
+        readCreateBody({ pools: pools.map((pool) => ({ resources: small, ...pool })) }),
+      )
+      if (made.failed.length > 0) throw new Error(JSON.stringify(made.failed))
+      return made.created
+    },
+    put: (id: string, body: object) => state.service.update(id, readUpdateBody(body)),
+    /** The pool as the API shows it; undefined when there is none. */
+    async view(id: string) {
+      const pool = await getPoolById(t.db, id)
+      return pool === undefined ? undefined : toPoolView(pool)
+    },
+    row: (id: string) => getPoolById(t.db, id),
+    async story(id: string) {
+      return (await listPoolEvents(t.db, id, { limit: 200 })).map((event) => event.reason)
+    },
+    /** Waits until the pool has this status, and gives it as the API shows it. */
+    reaches: (id: string, status: number) =>
+      eventually(`pool ${id} in status ${status}`, async () => {
+        const view = await state.view(id)
+        return { isDone: view?.status === status, value: view }
+      }),
+    isRemoved: (id: string) =>
+      eventually(`pool ${id} removed`, async () => {
+        const view = await state.view(id)
+        return { isDone: view === undefined, value: view }
+      }),
+    deployment: (id: string) => find(resources.deployments, `function-agent-${id}`),
+    hpa: (id: string) => find(resources.horizontalPodAutoscalers, `function-agent-${id}-hpa`),
+    /** Every pod that carries the pool's label, those that are ending included. */
+    async pods(id: string) {
+      const { items } = await state.kube.list(resources.pods, {
+        namespace: 'default',
+        labelSelector: `app=function-agent-${id}`,
+      })
+      return items
+    },
+  }
+
+  async function find<T extends KubeObject>(resource: Resource<T>, name: string): Promise<T | undefined> {
+    const { items } = await state.kube.list(resource, { namespace: 'default', fieldSelector: `metadata.name=${name}` })
+    return items[0]
+  }
+
+  async function start(
+    given: { readonly lease?: Lease; readonly tuning?: Partial<PoolControllerTuning> } = {},
+  ): Promise<RunningController> {
+    const { kube, changes, metrics } = state
+    const stop = new AbortController()
+    const reflect = <T extends KubeObject>(resource: Resource<T>) =>
+      createReflector(kube, resource, { transform: withoutManagedFields })
+    const reflectors = {
+      deployments: reflect(resources.deployments),
+      pods: reflect(resources.pods),
+      replicaSets: reflect(resources.replicaSets),
+      horizontalPodAutoscalers: reflect(resources.horizontalPodAutoscalers),
+    }
+    const lease = given.lease ?? (await acquireLease(t.db, 'pools', crypto.randomUUID(), 60, { force: true }))
+    const controller = createPoolController({
+      db: t.db,
+      lease,
+      kube,
+      reflectors,
+      namespace: 'default',
+      template: checkTemplate(defaultTemplate, 'template'),
+      poolChanges: changes,
+      logger: createLogger({ level: 'error' }),
+      metrics,
+      tuning: { stopGraceMs: 50, ...given.tuning },
+    })
+    const following = Object.values(reflectors).map((reflector) => reflector.run(stop.signal))
+    const ended = controller.run(stop.signal)
+    return {
+      ended,
+      async stop() {
+        stop.abort()
+        await Promise.all([ended, ...following])
+      },
+    }
+  }
+
+  beforeAll(async () => {
+    state.simulator = await startSimulator({ delays: options.delays ?? zeroDelays, nodes: options.nodes ?? 3 })
+    state.kube = createKubeClient({ server: state.simulator.url, namespace: 'default' })
+    state.changes = createPoolChanges(t.db, 'test')
+    state.service = createPoolService(t.db, state.changes)
+  })
+  afterAll(async () => {
+    await state.kube?.close()
+    await state.simulator?.stop()
+  })
+  return state
+}
+
+/** Asks again and again until it is so, for 10 seconds at most. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<{ readonly isDone: boolean; readonly value: T }>,
+): Promise<NonNullable<T>> {
+  const endsAt = performance.now() + 10_000
+  for (;;) {
+    const { isDone, value } = await ask()
+    if (isDone) return value as NonNullable<T>
+    if (performance.now() > endsAt) throw new Error(`not in 10 s: ${what}; last: ${JSON.stringify(value)}`)
+    await delay(10)
+  }
+}
