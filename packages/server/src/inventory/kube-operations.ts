@@ -6,11 +6,13 @@ import {
   CreateNodesBody,
   CreatePodsBody,
   CreateWorkloadsBody,
+  DeleteByIdsBody,
   DeletePodsBody,
   NoData,
 } from '@podyard/contract'
 import { type InventoryOperation, operation } from '../http/cmdb-dialect.ts'
 import { createCluster } from './cluster-service.ts'
+import { deleteClusters, deleteNamespaces, deleteNodes, deleteWorkloads } from './delete-service.ts'
 import type { InventoryDeps } from './inventory-deps.ts'
 import { createNamespaces } from './namespace-service.ts'
 import { createNodes } from './node-service.ts'
@@ -87,6 +89,50 @@ export function kubeOperations(deps: InventoryDeps): readonly InventoryOperation
       body: DeletePodsBody,
       data: NoData,
       handle: (call, body) => deletePods(deps, call.caller, body),
+    }),
+    operation({
+      name: 'batch_delete_kube_cluster',
+      method: 'DELETE',
+      path: '/delete/kube/cluster',
+      esb: true,
+      storage: 'delete',
+      summary: 'Deletes clusters without children, 10 at most',
+      body: DeleteByIdsBody,
+      data: NoData,
+      handle: (call, body) => deleteClusters(deps, call.caller, body),
+    }),
+    operation({
+      name: 'batch_delete_kube_node',
+      method: 'DELETE',
+      path: '/deletemany/kube/node',
+      esb: true,
+      storage: 'delete',
+      summary: 'Deletes nodes without pods, 100 at most',
+      body: DeleteByIdsBody,
+      data: NoData,
+      handle: (call, body) => deleteNodes(deps, call.caller, body),
+    }),
+    operation({
+      name: 'batch_delete_kube_namespace',
+      method: 'DELETE',
+      path: '/deletemany/kube/namespace',
+      esb: true,
+      storage: 'delete',
+      summary: 'Deletes namespaces without workloads, 200 at most',
+      body: DeleteByIdsBody,
+      data: NoData,
+      handle: (call, body) => deleteNamespaces(deps, call.caller, body),
+    }),
+    operation({
+      name: 'batch_delete_kube_workload',
+      method: 'DELETE',
+      path: '/deletemany/kube/workload/:kind',
+      esb: true,
+      storage: 'delete',
+      summary: 'Deletes workloads of one kind that have no pods, 200 at most',
+      body: DeleteByIdsBody,
+      data: NoData,
+      handle: async (call, body) => deleteWorkloads(deps, call.caller, workloadKindOf(call.params.kind ?? ''), body),
     }),
   ]
 }

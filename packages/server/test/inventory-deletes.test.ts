@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { kubeOperations } from '../src/inventory/kube-operations.ts'
+import { useDatabase } from './support/database.ts'
+import { type InventoryClient, inventoryClient } from './support/inventory-client.ts'
+import { addHost, addSeedRows, countRows, emptyInventory, newPod } from './support/kube-rows.ts'
+
+const t = useDatabase()
+let api: InventoryClient
+beforeAll(async () => {
+  api = await inventoryClient(kubeOperations({ db: t.db, now: Date.now }))
+})
+afterAll(() => api.app.close())
+beforeEach(async () => {
+  await emptyInventory(t.db)
+  await addSeedRows(t.db, api)
+  // A shared cluster 2 of business 10 with a namespace 2 and a deployment 2 that business 20 uses.
+  await addHost(t.db, 10, 10)
+  await api.ok('/create/kube/cluster', { bk_biz_id: 10, name: 'shared', uid: 's', type: 'SHARE_CLUSTER' })
+  await api.ok('/createmany/kube/namespace', { bk_biz_id: 20, data: [{ bk_cluster_id: 2, name: 'users' }] })
+  await api.ok('/createmany/kube/workload/deployment', { bk_biz_id: 20, data: [{ bk_namespace_id: 2, name: 'web' }] })
+  await t.db.query('truncate event, history')
+})
+
+const paths = {
+  cluster: '/delete/kube/cluster',
+  node: '/deletemany/kube/node',
+  namespace: '/deletemany/kube/namespace',
+  workload: '/deletemany/kube/workload/deployment',
+} as const
+type Thing = keyof typeof paths
+const remove = (thing: Thing, body: unknown) => api.send(paths[thing], body, { method: 'DELETE' })
+const events = () => t.db.query('select resource, sub_resource, type, object_id, biz_id from event order by seq')
+
+async function refused(thing: Thing, body: unknown) {
+  const before = await countRows(t.db)
+  const answer = await remove(thing, body)
+  expect(answer).toMatchObject({ status: 200, result: false, data: null })
+  expect(await countRows(t.db)).toEqual(before)
+  return { code: answer.code, message: answer.message, details: answer.details }
+}
+
+describe('from the bottom up everything goes', () => {
+  test('business 1', async () => {
+    expect(await remove('workload', { bk_biz_id: 1, ids: [1, 99] })).toMatchObject({ result: true, data: null })
+    expect(await remove('namespace', { bk_biz_id: 1, ids: [1] })).toMatchObject({ result: true, data: null })
+    expect(await remove('node', { bk_biz_id: 1, ids: [2, 1] })).toMatchObject({ result: true, data: null })
+    expect(await remove('cluster', { bk_biz_id: 1, ids: [1, 99] })).toMatchObject({ result: true, data: null })
+    expect(await events()).toEqual([
+      { resource: 'kube_workload', sub_resource: 'deployment', type: 'delete', object_id: 1, biz_id: 1 },
+      { resource: 'kube_namespace', sub_resource: '', type: 'delete', object_id: 1, biz_id: 1 },
+      ...[1, 2].map((id) => ({ resource: 'kube_node', sub_resource: '', type: 'delete', object_id: id, biz_id: 1 })),
+      { resource: 'kube_cluster', sub_resource: '', type: 'delete', object_id: 1, biz_id: 1 },
+    ])
+    expect(await countRows(t.db)).toMatchObject({ cluster: 1, node: 0, namespace: 1, workload: 1, history: 5 })
+  })
+
+  test.each([10, 20])('what business 20 has in the shared cluster, by business %i', async (bizId) => {
+    await remove('workload', { bk_biz_id: bizId, ids: [2] })
+    await remove('namespace', { bk_biz_id: bizId, ids: [2] })
+    expect(await countRows(t.db)).toMatchObject({ namespace: 1, workload: 1, namespace_shared: 0 })
+  })
+
+  test('through ESB', async () => {
+    const body = { kind: 'deployment', bk_biz_id: 1, ids: [1] }
+    expect(await api.send('/api/c/compapi/v2/cc/batch_delete_kube_workload/', body)).toMatchObject({ result: true })
+    expect(await countRows(t.db)).toMatchObject({ workload: 1 })
+  })
+})
+
+describe('children', () => {
+  beforeEach(() => api.ok('/createmany/kube/pod', { data: [{ bk_biz_id: 1, pods: [newPod('a')] }] }))
+
+  test.each([
+    ['cluster', `'ids' data parameter verification does not pass`],
+    ['node', `'no pods can exist under the node' data parameter verification does not pass`],
+    ['namespace', `'id' data parameter verification does not pass`],
+    ['workload', `'id' data parameter verification does not pass`],
+  ] as const)('%s', async (thing, message) => {
+    const answer = await refused(thing, { bk_biz_id: 1, ids: thing === 'node' ? [2, 1] : [99, 1] })
+    expect(answer).toMatchObject({ code: 1199006, message, details: [{ path: 'ids[1]' }] })
+  })
+
+  test('another kind with the same id has no pods', async () => {
+    await api.ok('/createmany/kube/workload/job', { bk_biz_id: 1, data: [{ bk_namespace_id: 1, name: 'j' }] })
+    const answer = await api.send('/deletemany/kube/workload/job', { bk_biz_id: 1, ids: [1] }, { method: 'DELETE' })
+    expect(answer).toMatchObject({ result: true })
+  })
+})
+
+describe('what is refused', () => {
+  const ids = (n: number) => Array.from({ length: n }, (_, i) => i + 1000)
+  test.each([
+    ['cluster', {}, 1199010, `'bk_biz_id' unassigned`],
+    ['cluster', { bk_biz_id: 1 }, 1199010, `'ids' unassigned`],
+    ['cluster', { bk_biz_id: 1, ids: ids(11) }, 1199035, ' ids exceed the limit 10'],
+    ['cluster', { bk_biz_id: 1, ids: [99] }, 1199998, 'node ids exist in different businesses'],
+    ['cluster', { bk_biz_id: 1, ids: [1, 2] }, 1199998, 'node ids exist in different businesses'],
+    ['cluster', { bk_biz_id: 1, ids: [2] }, 1199998, 'cluster ids not in biz 1'],
+    ['node', { bk_biz_id: 1, ids: [] }, 1199010, `'ids' unassigned`],
+    ['node', { bk_biz_id: 1, ids: ids(101) }, 1199035, ' ids exceed the limit 100'],
+    ['node', { bk_biz_id: 10, ids: [1] }, 1199998, 'node ids not in biz 10'],
+    ['namespace', { ids: [1] }, 1199010, `'bk_biz_id' unassigned`],
+    ['namespace', { bk_biz_id: 1, ids: null }, 1199010, `'ids' unassigned`],
+    ['namespace', { bk_biz_id: 1, ids: ids(201) }, 1199035, ' ids exceed the limit 200'],
+    ['namespace', { bk_biz_id: 1, ids: [1, 2] }, 1199006, `'bk_biz_id' data parameter verification does not pass`],
+    ['workload', { bk_biz_id: 1, ids: [] }, 1199011, `'ids' the parameter is invalid or does not exist`],
+    ['workload', { bk_biz_id: 1, ids: ids(201) }, 1199035, ' ids exceed the limit 200'],
+    ['workload', { bk_biz_id: 1, ids: [2] }, 1199006, `'bk_biz_id' data parameter verification does not pass`],
+    ['workload', { bk_biz_id: 1, ids: ['1'] }, 1199000, 'Deserializing JSON data failed'],
+  ] as const)('%s %j', async (thing, body, code, message) => {
+    expect(await refused(thing, body)).toMatchObject({ code, message })
+  })
+
+  test('an unknown kind', async () => {
+    const answer = await api.send('/deletemany/kube/workload/Job', { bk_biz_id: 1, ids: [1] }, { method: 'DELETE' })
+    expect(answer).toMatchObject({ code: 1199998, message: 'can not support this type of workload, kind: Job' })
+  })
+
+  test.each(['node', 'namespace', 'workload'] as const)('only unknown ids of a %s: success', async (thing) => {
+    expect(await remove(thing, { bk_biz_id: 1, ids: [99] })).toMatchObject({ result: true, data: null })
+    expect(await events()).toEqual([])
+  })
+
+  test('rows of another tenant are not found', async () => {
+    await t.db.query(`update node set bk_supplier_account = 'other'`)
+    expect(await remove('node', { bk_biz_id: 1, ids: [1] })).toMatchObject({ result: true })
+    expect(await countRows(t.db)).toMatchObject({ node: 2 })
+  })
+})
