@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, startServerProcess } from './support/server-process.ts'
 import { until } from './support/until.ts'
 
-const rounds = 50
+const rounds = Number(process.env.KILL_ROUNDS ?? 50)
 const clients = 3
 const poolsPerClient = 4
 const seed = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 2 ** 31))

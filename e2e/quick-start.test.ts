@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, startServerProcess } from './support/server-process.ts'
 import { until } from './support/until.ts'
 
-const seed = (name: string) => readFile(new URL(`../../server/test/fixtures/${name}.json`, import.meta.url), 'utf8')
+const seed = (name: string) =>
+  readFile(new URL(`../packages/server/test/fixtures/${name}.json`, import.meta.url), 'utf8')
 
 let dir: string
 let server: ServerProcess
