@@ -129,6 +129,11 @@ test.each<[string, Record<string, string>, string]>([
     `${s}/pools/pool-service.ts -> packages/simulator/src/index.ts: only app imports the simulator`,
   ],
   [
+    'the environment read below main',
+    { 'server/src/app.ts': `export const startApp = () => process.env.HOME` },
+    `${s}/app.ts: process.env is main's`,
+  ],
+  [
     'a file in no layer',
     { 'server/src/misc/things.ts': `export {}` },
     `${s}/misc/things.ts: misc is in no layer of import-directions.mjs`,
@@ -157,4 +162,4 @@ test('a list of pure files that names a missing one, or a tree without files, is
 test('looks at the files of this project', () => {
   const { files } = checkDirections(dirname(dirname(fileURLToPath(import.meta.url))))
   expect(files).toBeGreaterThan(50)
-})
+}, 30_000)

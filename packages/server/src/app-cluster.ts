@@ -22,8 +22,6 @@ export type ProvidedCluster = {
   stop(): Promise<void>
 }
 
-const inClusterFiles = '/var/run/secrets/kubernetes.io/serviceaccount'
-
 export async function provideCluster(
   config: Config,
   deps: { readonly logger: Logger; readonly metrics: Metrics },
@@ -49,12 +47,8 @@ export async function provideCluster(
 
   if (config.kubeconfig !== undefined) {
     const kubeConfig =
-      config.kubeconfig === 'in-cluster'
-        ? await loadInClusterConfig({
-            host: process.env.KUBERNETES_SERVICE_HOST,
-            port: process.env.KUBERNETES_SERVICE_PORT,
-            folder: inClusterFiles,
-          } as never)
+      config.inCluster !== undefined
+        ? await loadInClusterConfig(config.inCluster)
         : await loadKubeConfig(
             config.kubeconfig,
             config.kubeContext === undefined ? {} : { context: config.kubeContext },

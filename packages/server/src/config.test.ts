@@ -85,7 +85,18 @@ describe('order', () => {
     expect(load({ flags: { 'data-dir': 'd' } }).config.dataDir).toBe('/work/d')
     const inFile = { flags: { config: '/etc/podyard/p.json' }, readFile: () => '{"data-dir": "d", "kubeconfig": "k"}' }
     expect(load(inFile).config).toMatchObject({ dataDir: '/etc/podyard/d', kubeconfig: '/etc/podyard/k' })
-    expect(load({ flags: { kubeconfig: 'in-cluster' } }).config.kubeconfig).toBe('in-cluster')
+  })
+
+  test('in-cluster takes the address that Kubernetes gives its pods', () => {
+    const environment = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' }
+    expect(load({ flags: { kubeconfig: 'in-cluster' }, environment }).config).toMatchObject({
+      kubeconfig: 'in-cluster',
+      inCluster: { host: '10.0.0.1', port: '443' },
+    })
+    expect(load({ environment }).config).not.toHaveProperty('inCluster')
+    expect(problems({ flags: { kubeconfig: 'in-cluster' } })[0]).toContain(
+      'KUBERNETES_SERVICE_HOST and _PORT are not set',
+    )
   })
 })
 
@@ -157,7 +168,7 @@ describe('access', () => {
     [{ listen: ':8080' }, 'token'],
     [{ listen: '192.0.2.1:8080' }, 'token'],
     [{ 'simulator-listen': ':6443' }, 'token'],
-    [{ kubeconfig: 'in-cluster' }, 'token'],
+    [{ kubeconfig: '/etc/kubeconfig' }, 'token'],
     [{ 'database-url': 'postgres://db/podyard' }, 'token'],
     [{ 'admin-token': 'long-enough' }, 'token'],
   ])('%j is %s', (flags, access) => {

@@ -15,6 +15,8 @@ export type Config = Omit<Settings, 'listen' | 'dataDir' | 'simulatorListen'> & 
    * `admin`. `token`: every request must carry the admin token.
    */
   readonly access: 'open' | 'token'
+  /** Where the API server is, when kubeconfig says in-cluster: Kubernetes tells each pod by its environment. */
+  readonly inCluster?: { readonly host: string; readonly port: string }
 }
 
 export type Source = 'default' | 'file' | 'environment' | 'flag'
@@ -98,6 +100,14 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   for (const setting of settings) {
     const from = given.get(setting.name)
     if (from !== undefined) values.set(setting.key, read(setting, from, problems))
+  }
+  if (values.get('kubeconfig') === 'in-cluster') {
+    const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = input.environment
+    if (host && port) values.set('inCluster', Object.freeze({ host, port }))
+    else
+      problems.push(
+        `kubeconfig (${given.get('kubeconfig')?.from}): in-cluster, but KUBERNETES_SERVICE_HOST and _PORT are not set; expected the path of a kubeconfig outside of a pod`,
+      )
   }
   if (problems.length > 0) throw new ConfigError(problems)
   values.set('dataDir', values.get('dataDir') ?? defaultDataDir(input.checkout, input.isRoot))

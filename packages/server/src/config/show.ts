@@ -16,7 +16,7 @@ export function showConfig(loaded: LoadedConfig): ShownSetting[] {
 
 const mask = '********'
 
-function shown(setting: Setting, value: LoadedConfig['config'][keyof LoadedConfig['config']]): string {
+function shown(setting: Setting, value: LoadedConfig['config'][Setting['key']]): string {
   if (value === undefined) return ''
   if (typeof value === 'object') return formatAddress(value)
   if (setting.form === 'secret') return mask
