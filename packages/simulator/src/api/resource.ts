@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { faultStatus } from '../faults.ts'
 import { itemJson, objectJson } from '../store/json.ts'
 import { apiVersionOf } from '../store/kinds.ts'
@@ -72,7 +74,7 @@ async function answerCollection(call: Call): Promise<void> {
   if (request.method === 'GET') {
     const options = parseListQuery(kind, query)
     const page = listPage(api.store, kind, namespace, options)
-    sendList(call, page.items, {
+    await sendList(call, page.items, {
       resourceVersion: String(page.revision),
       ...(page.continue === '' ? {} : { continue: page.continue }),
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
@@ -96,7 +98,7 @@ async function answerCollection(call: Call): Promise<void> {
       .filter((object) => selects(parseListQuery(kind, query), object))
     const resourceVersion = String(api.store.revision)
     for (const { metadata } of selected) deleteObject(api, kind, metadata, options)
-    sendList(call, selected, { resourceVersion })
+    await sendList(call, selected, { resourceVersion })
     return
   }
   throw methodNotAllowed()
@@ -232,8 +234,8 @@ function sendObject(call: Call, object: StoredObject, code = 200): void {
   sendJson(call, formOf(call)(false)(object), code)
 }
 
-function sendList(call: Call, items: readonly StoredObject[], metadata: object): void {
-  const { api, target, form, query } = call
+async function sendList(call: Call, items: readonly StoredObject[], metadata: object): Promise<void> {
+  const { api, target, form, query, response } = call
   const { kind } = target
   if (form.as === 'table') {
     sendJson(call, tableForm(kind, form.version, query, api.now, false).many(items, metadata))
@@ -244,8 +246,33 @@ function sendList(call: Call, items: readonly StoredObject[], metadata: object):
     ? { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.version}` }
     : { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind) }
   const start = `${JSON.stringify({ ...head, metadata }).slice(0, -1)},"items":[`
-  sendJson(call, `${start + items.map(partial ? metadataJson(form.version) : itemJson).join(',')}]}`)
+  const write = partial ? metadataJson(form.version) : itemJson
+  if (items.length <= STREAM_ABOVE_ITEMS) {
+    sendJson(call, `${start}${items.map(write).join(',')}]}`)
+    return
+  }
+  // A list of 50,000 pods is some 100 MB: it goes out in pieces, with room for others in between.
+  api.store.flush()
+  response.writeHead(200, jsonHeaders)
+  await pipeline(Readable.from(pieces(start, items, write)), response)
 }
+
+function* pieces(start: string, items: readonly StoredObject[], write: ObjectForm): Generator<string> {
+  yield start
+  for (let at = 0; at < items.length; at += STREAM_ABOVE_ITEMS) {
+    const piece = items
+      .slice(at, at + STREAM_ABOVE_ITEMS)
+      .map(write)
+      .join(',')
+    yield at === 0 ? piece : `,${piece}`
+  }
+  yield ']}'
+}
+
+/** Lists longer than this go out in pieces of this many items. */
+const STREAM_ABOVE_ITEMS = 500
+
+const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' }
 
 /** Agents of people, who get indented JSON unless they ask otherwise. */
 const READERS = /^(curl|Wget|Mozilla\/5\.0)/
@@ -253,6 +280,6 @@ const READERS = /^(curl|Wget|Mozilla\/5\.0)/
 function sendJson({ api, request, response, query }: Call, json: string, code = 200): void {
   api.store.flush()
   const pretty = query.has('pretty') ? truthy(query.get('pretty')) : READERS.test(request.headers['user-agent'] ?? '')
-  response.writeHead(code, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
+  response.writeHead(code, jsonHeaders)
   response.end(pretty ? JSON.stringify(JSON.parse(json), null, 2) : json)
 }

@@ -20,11 +20,17 @@ export type ServerOptions = {
 
 export type ApiServer = { readonly url: string; stop(): Promise<void> }
 
+/** Go's limit: long selectors and continue tokens travel in the request line. */
+const MAX_HEADER_BYTES = 1024 * 1024
+
 /** Serves the REST API. */
 export async function serveApi(api: Api, options: ServerOptions): Promise<ApiServer> {
-  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (request, response) => {
-    void handle(api, options, request, response)
-  })
+  const server = createServer(
+    { keepAliveTimeout: 60_000, requestTimeout: 0, maxHeaderSize: MAX_HEADER_BYTES },
+    (request, response) => {
+      void handle(api, options, request, response)
+    },
+  )
   await listen(server, options)
   const { address, port } = server.address() as AddressInfo
   const host = address.includes(':') ? `[${address}]` : address
@@ -56,6 +62,8 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  // A client that goes away in the middle of an answer is no defect.
+  response.on('error', () => {})
   try {
     if (options.token !== undefined && !carries(request, options.token)) throw unauthorized()
     await route(api, request, response)
@@ -75,7 +83,8 @@ async function handle(
 }
 
 async function route(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://simulator')
+  const path = request.url?.startsWith('/') === true ? request.url : '/'
+  const url = new URL(`http://simulator${path}`)
   const plain = plainAnswer(request, url)
   const target = plain === undefined ? parsePath(url.pathname) : 'unknown-path'
   if (target !== 'unknown-path') {
@@ -135,7 +144,8 @@ function carries(request: IncomingMessage, token: string): boolean {
   return sent.length === wanted.length && timingSafeEqual(sent, wanted)
 }
 
-/** The client went away in the middle of its request. */
+/** The client went away in the middle of its request or of the answer. */
 function isAbort(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'ABORT_ERR')
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return error.code === 'ECONNRESET' || error.code === 'ABORT_ERR' || error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }

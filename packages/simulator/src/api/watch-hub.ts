@@ -31,10 +31,15 @@ export type HubOptions = {
   readonly slowWatcherBytes: number
 }
 
+/** Milliseconds until events that could not be kept are tried again. */
+const RETRY_MS = 100
+
 type Watcher = {
   readonly options: WatchOptions
   readonly response: ServerResponse
   readonly end: () => void
+  /** How much the first write was: a client that is still reading it is not slow. */
+  readonly initialLength: number
   sawInitialBookmark: boolean
 }
 
@@ -67,7 +72,9 @@ export class WatchHub {
         }),
       )
     }
-    this.#timer = setInterval(() => this.#bookmarkAll(), options.bookmarkIntervalMs)
+    this.#timer = setInterval(() => {
+      if (!this.#scheduled) this.#bookmarkAll()
+    }, options.bookmarkIntervalMs)
     this.#timer.unref()
   }
 
@@ -90,7 +97,13 @@ export class WatchHub {
     }
     response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
     response.flushHeaders()
-    const watcher: Watcher = { options, response, end: () => close(true), sawInitialBookmark: false }
+    const watcher: Watcher = {
+      options,
+      response,
+      end: () => close(true),
+      initialLength: start.length,
+      sawInitialBookmark: false,
+    }
     const watchers = this.#watchers.get(plural) as Set<Watcher>
     const close = (orderly: boolean) => {
       clearTimeout(timer)
@@ -144,10 +157,18 @@ export class WatchHub {
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => {
+    setImmediate(() => this.#pumpSafely())
+  }
+
+  /** Nobody hears of a write that cannot be kept; it is tried again. */
+  #pumpSafely(): void {
+    try {
       this.#scheduled = false
       this.pump()
-    })
+    } catch {
+      this.#scheduled = true
+      setTimeout(() => this.#pumpSafely(), RETRY_MS).unref()
+    }
   }
 
   #initialLines(options: WatchOptions): string | StatusError {
@@ -168,7 +189,7 @@ export class WatchHub {
     const lines = this.#linesFor(options, entries)
     if (lines === '') return
     response.write(lines)
-    if (response.writableLength > this.#options.slowWatcherBytes) response.destroy()
+    if (response.writableLength > this.#options.slowWatcherBytes + watcher.initialLength) response.destroy()
   }
 
   #linesFor(options: WatchOptions, entries: readonly RingEntry[]): string {

@@ -58,7 +58,12 @@ export class Journal {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      if (this.#fd !== undefined) this.flush()
+      if (this.#fd === undefined) return
+      try {
+        this.flush()
+      } catch {
+        // The lines stay pending; whoever flushes before an answer hears of it.
+      }
     })
   }
 
