@@ -161,3 +161,21 @@ function withFailure(conditions: readonly Condition[], { sets, newSet, now }: St
   const { reason = '', message = '' } = failure
   return setCondition(conditions, 'ReplicaFailure', 'True', reason, message, now)
 }
+
+/** Tells that a Deployment is paused, or resumed after that. */
+export function pauseConditions(
+  deployment: Deployment,
+  conditions: readonly Condition[],
+  now: Date,
+): readonly Condition[] {
+  const { paused, progressDeadlineSeconds } = deployment.spec
+  const reason = conditionOf(conditions, 'Progressing')?.reason
+  if (progressDeadlineSeconds === undefined || reason === 'ProgressDeadlineExceeded') return conditions
+  if (paused === true && reason !== 'DeploymentPaused') {
+    return setCondition(conditions, 'Progressing', 'Unknown', 'DeploymentPaused', 'Deployment is paused', now)
+  }
+  if (paused !== true && reason === 'DeploymentPaused') {
+    return setCondition(conditions, 'Progressing', 'Unknown', 'DeploymentResumed', 'Deployment is resumed', now)
+  }
+  return conditions
+}

@@ -1,18 +1,18 @@
 import { StatusError } from '../store/status-error.ts'
-import type { NewObject, StoredObject } from '../store/types.ts'
-import { type Condition, type Deployment, type PodTemplate, type ReplicaSet, viewAs } from '../validation/kube-types.ts'
+import type { StoredObject } from '../store/types.ts'
+import { type Condition, type Deployment, type ReplicaSet, viewAs } from '../validation/kube-types.ts'
 import { isSame } from '../validation/same.ts'
 import { matchesSelector } from '../validation/selector.ts'
 import { type ControllerContext, keyOf, parseKey } from './context.ts'
 import { beginDeletion } from './deletion.ts'
-import { countStatus, isComplete, rolloutStatus, setCondition, stuckAt } from './deployment-status.ts'
-import { controllerOf, controllerReference, OrphanIndex, withOwner, withoutOwner } from './ownership.ts'
+import { bare, createdOf, DESIRED, MAX, newSetOf, passedOn, planned, REVISION, revisionOf } from './deployment-sets.ts'
+import { countStatus, isComplete, pauseConditions, rolloutStatus, setCondition, stuckAt } from './deployment-status.ts'
+import { controllerOf, OrphanIndex, withOwner, withoutOwner } from './ownership.ts'
 import { conditionOf } from './pod-state.ts'
 import type { WorkQueue } from './queue.ts'
 import {
   isScaling,
   newSetReplicas,
-  type PlannedSet,
   planRolling,
   planScaling,
   type RolloutState,
@@ -22,19 +22,6 @@ import {
 import { templateHash } from './template-hash.ts'
 
 const SOURCE = 'deployment-controller'
-const HASH = 'pod-template-hash'
-const REVISION = 'deployment.kubernetes.io/revision'
-const DESIRED = 'deployment.kubernetes.io/desired-replicas'
-const MAX = 'deployment.kubernetes.io/max-replicas'
-/** Annotations that are the Deployment's own and do not go to its sets. */
-const OWN_ANNOTATIONS = new Set([
-  'kubectl.kubernetes.io/last-applied-configuration',
-  REVISION,
-  DESIRED,
-  MAX,
-  'deprecated.deployment.rollback.to',
-])
-
 /** A Deployment with its sets, as one pass sees them. */
 type Pass = {
   readonly stored: StoredObject
@@ -85,7 +72,8 @@ export class DeploymentController {
       this.#write(key, pass, false)
       return
     }
-    const paused = withPause(pass, this.#context.now())
+    const conditions = pauseConditions(deployment, pass.conditions, this.#context.now())
+    const paused = { ...pass, conditions }
     if (deployment.spec.paused === true || isScaling(stateOf(paused))) {
       this.#apply(paused, planScaling(stateOf(paused)))
       if (deployment.spec.paused === true) this.#cleanUp(paused)
@@ -298,71 +286,6 @@ export class DeploymentController {
   }
 }
 
-const createdOf = (set: ReplicaSet) => Date.parse(set.metadata.creationTimestamp)
-const revisionOf = (set: ReplicaSet) => Number.parseInt(set.metadata.annotations?.[REVISION] ?? '0', 10) || 0
-
-/** The template without the label that tells sets apart. */
-function bare(template: PodTemplate): unknown {
-  const labels = Object.entries(template.metadata?.labels ?? {}).filter(([key]) => key !== HASH)
-  const annotations = template.metadata?.annotations ?? {}
-  return { labels: Object.fromEntries(labels), annotations, spec: template.spec }
-}
-
-function passedOn(deployment: Deployment): Readonly<Record<string, string>> {
-  const entries = Object.entries(deployment.metadata.annotations ?? {})
-  return Object.fromEntries(entries.filter(([key]) => !OWN_ANNOTATIONS.has(key)))
-}
-
-function newSetOf(
-  stored: StoredObject,
-  deployment: Deployment,
-  hash: string,
-  replicas: number,
-  revision: string,
-): NewObject {
-  const { template, selector, minReadySeconds } = deployment.spec
-  const labels = { ...template.metadata?.labels, [HASH]: hash }
-  const wanted = deployment.spec.replicas ?? 1
-  const { maxSurge } = rollingBounds(deployment.spec.strategy, wanted)
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'ReplicaSet',
-    metadata: {
-      name: `${deployment.metadata.name}-${hash}`,
-      namespace: deployment.metadata.namespace ?? '',
-      labels,
-      annotations: {
-        ...passedOn(deployment),
-        [DESIRED]: String(wanted),
-        [MAX]: String(wanted + maxSurge),
-        [REVISION]: revision,
-      },
-      ownerReferences: [controllerReference(stored)],
-    },
-    spec: {
-      replicas,
-      ...(minReadySeconds === undefined ? {} : { minReadySeconds }),
-      selector: { ...selector, matchLabels: { ...selector?.matchLabels, [HASH]: hash } },
-      template: { ...template, metadata: { ...template.metadata, labels } },
-    },
-    status: { replicas: 0 },
-  }
-}
-
-function planned(set: ReplicaSet): PlannedSet {
-  const number = (text: string | undefined) => (text === undefined ? undefined : Number.parseInt(text, 10))
-  const desired = number(set.metadata.annotations?.[DESIRED])
-  const max = number(set.metadata.annotations?.[MAX])
-  return {
-    name: set.metadata.name,
-    replicas: set.spec.replicas ?? 1,
-    available: set.status?.availableReplicas ?? 0,
-    created: createdOf(set),
-    ...(desired === undefined ? {} : { desiredThen: desired }),
-    ...(max === undefined ? {} : { maxThen: max }),
-  }
-}
-
 function stateOf({ deployment, newSet, oldSets }: Pass): RolloutState {
   return {
     replicas: deployment.spec.replicas ?? 1,
@@ -371,26 +294,4 @@ function stateOf({ deployment, newSet, oldSets }: Pass): RolloutState {
     oldSets: oldSets.map(planned),
     statusReplicas: deployment.status?.replicas ?? 0,
   }
-}
-
-function withPause(pass: Pass, now: Date): Pass {
-  const { paused, progressDeadlineSeconds } = pass.deployment.spec
-  const progressing = conditionOf(pass.conditions, 'Progressing')
-  if (progressDeadlineSeconds === undefined || progressing?.reason === 'ProgressDeadlineExceeded') return pass
-  const isPaused = progressing?.reason === 'DeploymentPaused'
-  if (paused === true && !isPaused) {
-    const text = 'Deployment is paused'
-    return {
-      ...pass,
-      conditions: setCondition(pass.conditions, 'Progressing', 'Unknown', 'DeploymentPaused', text, now),
-    }
-  }
-  if (paused !== true && isPaused) {
-    const text = 'Deployment is resumed'
-    return {
-      ...pass,
-      conditions: setCondition(pass.conditions, 'Progressing', 'Unknown', 'DeploymentResumed', text, now),
-    }
-  }
-  return pass
 }

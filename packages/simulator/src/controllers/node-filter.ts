@@ -81,8 +81,7 @@ function hostPorts(pod: Pod): readonly string[] {
   )
 }
 
-function checkPorts(pod: Pod, info: NodeInfo): Refusal | undefined {
-  const wanted = hostPorts(pod)
+function checkPorts(wanted: readonly string[], info: NodeInfo): Refusal | undefined {
   if (wanted.length === 0) return undefined
   for (const other of info.pods.values()) {
     if (hostPorts(other).some((port) => wanted.includes(port))) {
@@ -244,6 +243,7 @@ export function filterNodes(
   pod: Pod,
   context: FilterContext,
 ): { readonly fitting: readonly NodeInfo[]; readonly refusals: readonly Refusal[] } {
+  const ports = hostPorts(pod)
   const checkSpread = spreadCheck(pod, context)
   const checkAffinity = affinityCheck(pod, context)
   const fitting: NodeInfo[] = []
@@ -252,7 +252,7 @@ export function filterNodes(
     const refusal =
       checkTaints(pod, info.node) ??
       (matchesNodeRules(pod, info.node) ? undefined : refuse("node(s) didn't match Pod's node affinity/selector")) ??
-      checkPorts(pod, info) ??
+      checkPorts(ports, info) ??
       checkResources(pod, info) ??
       checkSpread(info) ??
       checkAffinity(info)

@@ -1,6 +1,6 @@
 /**
  * The parts of the Kubernetes objects that the simulator's rules look at. Objects are decoded against the full Go
- * structs first (decode.ts), so a view of these types is safe. What a kube-apiserver stores may hold more members.
+ * structs first (decode.ts), so a view of these types is safe. Long because it is one list of types. What a kube-apiserver stores may hold more members.
  */
 import type { ObjectMeta } from '../store/types.ts'
 
