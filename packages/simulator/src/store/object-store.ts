@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { assemble, isFinished, nameRequired, nextGeneration } from './assemble.ts'
 import type { RingEntry } from './event-ring.ts'
 import { Journal } from './journal.ts'
 import { jsonEqual, objectJson } from './json.ts'
 import { KindSpace } from './kind-space.ts'
-import { apiVersionOf, hasGeneration, kinds } from './kinds.ts'
+import { hasGeneration, kinds } from './kinds.ts'
 import { generatedName } from './names.ts'
 import { alreadyExists, notFound } from './refusals.ts'
-import { StatusError } from './status-error.ts'
-import type { Key, NewObject, ObjectMeta, ObjectStore, StoredObject, StoreEvent } from './types.ts'
+import type { Key, NewObject, ObjectStore, StoredObject, StoreEvent } from './types.ts'
 
 export type StoreOptions = {
   /** The file that keeps the objects over restarts; in memory only when absent. */
@@ -103,10 +103,10 @@ export class MemoryStore implements ObjectStore {
       do name = generatedName(generateName, this.#random)
       while (space.get(space.keyOf({ namespace: object.metadata.namespace, name })) !== undefined)
     }
-    if (name === '') throw nameRequired(space)
+    if (name === '') throw nameRequired(space.kind)
     const key = space.keyOf({ namespace: object.metadata.namespace, name })
     if (space.get(key) !== undefined) throw alreadyExists(space.kind, name)
-    const stored = assemble(space, object, {
+    const stored = assemble(space.kind, object, {
       name,
       namespace: object.metadata.namespace,
       uid: this.#newUid(),
@@ -125,7 +125,7 @@ export class MemoryStore implements ObjectStore {
     if (before === undefined) throw notFound(space.kind, key.name)
     const wanted = change(before)
     if (wanted === undefined || wanted === before) return before
-    const after = assemble(space, wanted, {
+    const after = assemble(space.kind, wanted, {
       name: before.metadata.name,
       namespace: before.metadata.namespace,
       uid: before.metadata.uid,
@@ -299,88 +299,4 @@ function newestOf(space: KindSpace): number {
 
 function putLine(space: KindSpace, object: StoredObject): string {
   return `{"put":${JSON.stringify(space.kind.plural)},"object":${objectJson(object)}}`
-}
-
-/** The API server's answer when neither a name nor generateName is there. */
-function nameRequired(space: KindSpace): StatusError {
-  const message = 'Required value: name or generateName is required'
-  const { group, kind } = space.kind
-  const qualified = group === '' ? kind : `${kind}.${group}`
-  return new StatusError(422, 'Invalid', `${qualified} "" is invalid: metadata.name: ${message}`, {
-    ...(group === '' ? {} : { group }),
-    kind,
-    causes: [{ reason: 'FieldValueRequired', message, field: 'metadata.name' }],
-  })
-}
-
-/** The object in the order of members in which a kube-apiserver writes it, with the store's own metadata. */
-function assemble(
-  space: KindSpace,
-  object: NewObject,
-  own: {
-    readonly name: string
-    readonly namespace: string | undefined
-    readonly uid: string
-    readonly resourceVersion: string
-    readonly generation: number | undefined
-    readonly creationTimestamp: string
-  },
-): StoredObject {
-  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object
-  const sent = metadata as Partial<ObjectMeta>
-  const meta: ObjectMeta = {
-    name: own.name,
-    ...given('generateName', sent.generateName),
-    ...(space.kind.namespaced ? { namespace: own.namespace ?? '' } : {}),
-    uid: own.uid,
-    resourceVersion: own.resourceVersion,
-    ...given('generation', own.generation),
-    creationTimestamp: own.creationTimestamp,
-    ...given('deletionTimestamp', sent.deletionTimestamp),
-    ...given('deletionGracePeriodSeconds', sent.deletionGracePeriodSeconds),
-    ...filled('labels', sent.labels),
-    ...filled('annotations', sent.annotations),
-    ...filled('ownerReferences', sent.ownerReferences),
-    ...filled('finalizers', sent.finalizers),
-  }
-  return { kind: space.kind.kind, apiVersion: apiVersionOf(space.kind), metadata: meta, ...rest }
-}
-
-function given<Name extends string, Value>(name: Name, value: Value | undefined): { [N in Name]?: Value } {
-  return (value === undefined || value === null ? {} : { [name]: value }) as { [N in Name]?: Value }
-}
-
-/** Empty lists and maps are left out, as the API server leaves them out. */
-function filled<Name extends string, Value extends object>(
-  name: Name,
-  value: Value | undefined,
-): { [N in Name]?: Value } {
-  return given(
-    name,
-    (value ?? undefined) === undefined || Object.keys(value as object).length === 0 ? undefined : value,
-  )
-}
-
-/** Deleted, and nothing holds it any more. */
-function isFinished({ metadata, spec }: StoredObject): boolean {
-  return (
-    metadata.deletionTimestamp !== undefined &&
-    (metadata.finalizers ?? []).length === 0 &&
-    (metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
-    ((spec as { readonly finalizers?: readonly string[] } | undefined)?.finalizers ?? []).length === 0
-  )
-}
-
-/** The generation grows with the specification, and once when the deletion begins; binding a pod does not count. */
-function nextGeneration(before: StoredObject, after: StoredObject): number | undefined {
-  const { generation } = before.metadata
-  if (generation === undefined) return undefined
-  const begins = before.metadata.deletionTimestamp === undefined && after.metadata.deletionTimestamp !== undefined
-  return begins || !jsonEqual(desired(before), desired(after)) ? generation + 1 : generation
-}
-
-function desired(object: StoredObject): unknown {
-  const { metadata: _metadata, status: _status, spec, ...rest } = object
-  if (object.kind !== 'Pod' || typeof spec !== 'object' || spec === null) return { ...rest, spec }
-  return { ...rest, spec: { ...spec, nodeName: undefined } }
 }
