@@ -55,6 +55,10 @@ export async function startApp(config: Config, deps: { readonly logger: Logger }
       dataDir: config.dataDir,
       connections: config.databaseConnections,
       onIdleError: (error) => logger.warn({ err: error }, 'a database connection broke'),
+      onServerEnded: (problem) =>
+        problem === undefined
+          ? logger.warn('the embedded database had ended, and runs again')
+          : logger.error({ err: problem }, 'the embedded database ended and does not start again yet'),
     })
     stops.push(() => database.stop())
     const { db } = database
