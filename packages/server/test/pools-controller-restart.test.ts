@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { resources } from '../src/kube/index.ts'
+import { type KubeClient, resources } from '../src/kube/index.ts'
 import { acquireLease, LeaseLost } from '../src/store/lease.ts'
+import { mortal } from './support/mortal.ts'
 import { eventually, usePoolCluster } from './support/pool-cluster.ts'
 
 const c = usePoolCluster()
@@ -15,56 +16,123 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-test('a controller that is stopped anywhere leaves nothing that its successor does not finish', async () => {
-  const random = randomFrom(Number(process.env.SEED ?? 7))
-  const size = new Map<string, number>()
-  for (let round = 0; round < 15; round += 1) {
-    const controller = await c.start()
-    const fresh = `r${round}`
-    const isScalable = round % 2 === 1
-    await c.create({ id: fresh, size: 1 + (round % 3), ...(isScalable ? { max_size: 6 } : {}) })
-    size.set(fresh, 1 + (round % 3))
-    for (const [id, now] of size) {
-      const row = await c.row(id)
-      const chance = random()
-      if (row === undefined || row.status === 6 || row.status === 0 || row.status === 2) continue
-      if (chance < 0.15) {
-        await c.service.remove({ id, group: '' })
-        size.delete(id)
-      } else if (chance < 0.4) {
-        // The controller may have taken the pool elsewhere between the look and the request.
-        const changed = await c.put(id, { size: (now % 4) + 1, max_size: 6 }).then(
-          () => true,
-          () => false,
-        )
-        if (changed) size.set(id, (now % 4) + 1)
-      }
+/** What the pools of a long story must come to: sizes as last accepted, and for scalable ones the most there may be. */
+type Wanted = { size: number; most: number }
+
+/** Changes and deletes pools at random, and makes one more; only what was acknowledged counts. */
+async function interfere(round: number, wanted: Map<string, Wanted>, random: () => number): Promise<void> {
+  const id = `r${round}`
+  const size = 1 + (round % 3)
+  await c.create({ id, size, ...(round % 2 === 1 ? { max_size: 6 } : {}) })
+  wanted.set(id, { size, most: size })
+  for (const [id, { most }] of [...wanted]) {
+    const chance = random()
+    if (chance < 0.12) {
+      await c.service.remove({ id, group: '' })
+      wanted.delete(id)
+    } else if (chance < 0.4) {
+      const size = 1 + Math.floor(random() * 4)
+      // While another change is under way it is refused.
+      const isAccepted = await c.put(id, { size, max_size: 6 }).then(
+        () => true,
+        () => false,
+      )
+      if (isAccepted) wanted.set(id, { size, most: Math.max(most, size) })
     }
+  }
+}
+
+async function checkAll(wanted: ReadonlyMap<string, Wanted>): Promise<void> {
+  for (const [id, { size, most }] of wanted) {
+    const view = await c.reaches(id, 4)
+    expect(view).toMatchObject({ size, msg: 'Running' })
+    await eventually(`the pods of ${id}`, async () => {
+      const pods = (await c.pods(id)).filter((pod) => pod.metadata?.deletionTimestamp === undefined)
+      const view = await c.view(id)
+      const isRight = view?.scalable === true ? pods.length >= size && pods.length <= most : pods.length === size
+      return { isDone: isRight && view?.ready_count === pods.length, value: { pods: pods.length, size, most, view } }
+    })
+  }
+  await eventually('only what is wanted left', async () => {
+    const rows = await c.db.query<{ name: string }>('select name from pool')
+    return { isDone: rows.length === wanted.size, value: rows }
+  })
+  const names = [...wanted.keys()].map((id) => `function-agent-${id}`).sort()
+  const labelSelector = 'app.kubernetes.io/managed-by=podyard'
+  const deployments = await c.kube.list(resources.deployments, { namespace: 'default', labelSelector })
+  expect(deployments.items.map((item) => item.metadata?.name).sort()).toEqual(names)
+  await eventually('no pod without a pool', async () => {
+    const { items } = await c.kube.list(resources.pods, { namespace: 'default', labelSelector })
+    const orphans = items.filter((pod) => !names.includes(pod.metadata?.labels?.app ?? ''))
+    return { isDone: orphans.length === 0, value: orphans.map((pod) => pod.metadata?.name) }
+  })
+}
+
+async function clear(): Promise<void> {
+  const rows = await c.db.query<{ name: string }>('select name from pool')
+  for (const { name } of rows) await c.service.remove({ id: name, group: '' })
+  const controller = await c.start()
+  for (const { name } of rows) await c.isRemoved(name)
+  await controller.stop()
+}
+
+test('a controller that is killed at any call leaves nothing that its successor does not finish', async () => {
+  const random = randomFrom(Number(process.env.SEED ?? 7))
+  const wanted = new Map<string, Wanted>()
+  for (let round = 0; round < 40; round += 1) {
+    const process = mortal(c.kube, c.db, 1 + Math.floor(random() * 60), random() < 0.5)
+    const controller = await c.start({ kube: process.kube, db: process.db })
+    await interfere(round, wanted, random)
+    await Promise.race([process.death, delay(300)])
+    await controller.stop().catch(() => {})
+    await process.arrived()
+    if (wanted.size > 8) wanted.delete(await removeOldest(wanted))
+  }
+  const controller = await c.start()
+  await checkAll(wanted)
+  await controller.stop()
+  await clear()
+}, 60_000)
+
+async function removeOldest(wanted: ReadonlyMap<string, Wanted>): Promise<string> {
+  const [id = ''] = wanted.keys()
+  await c.service.remove({ id, group: '' })
+  return id
+}
+
+test('a controller that is told to stop at any moment, too', async () => {
+  const random = randomFrom(Number(process.env.SEED ?? 11))
+  const wanted = new Map<string, Wanted>()
+  for (let round = 0; round < 10; round += 1) {
+    const controller = await c.start()
+    await interfere(round, wanted, random)
     await delay(random() * 60)
     await controller.stop()
   }
-
   const controller = await c.start()
-  for (const [id, wanted] of size) {
-    const view = await c.reaches(id, 4)
-    expect(view.size).toBe(wanted)
-    await eventually(`the pods of ${id}`, async () => {
-      const pods = (await c.pods(id)).filter((pod) => pod.metadata?.deletionTimestamp === undefined)
-      const now = await c.view(id)
-      const isEnough = now?.scalable === true ? pods.length >= wanted && pods.length <= 6 : pods.length === wanted
-      return { isDone: isEnough && now?.ready_count === pods.length, value: { pods: pods.length, now } }
-    })
+  await checkAll(wanted)
+  await controller.stop()
+  await clear()
+})
+
+test('an answer that gets lost makes no second object', async () => {
+  let lost = 0
+  const kube: KubeClient = {
+    ...c.kube,
+    create: async (...args) => {
+      const created = await c.kube.create(...args)
+      lost += 1
+      // The first of each four creations is carried out and never heard of.
+      if (lost % 4 === 1) throw new Error('the connection was closed before the answer was complete')
+      return created
+    },
   }
-  const [left] = await c.db.query<{ n: number }>('select count(*) as n from pool')
-  await eventually('only living pools left', async () => {
-    const [row] = await c.db.query<{ n: number }>('select count(*) as n from pool')
-    return { isDone: row?.n === size.size, value: [row, left] }
-  })
-  const { items } = await c.kube.list(resources.deployments, {
-    namespace: 'default',
-    labelSelector: 'app.kubernetes.io/managed-by=podyard',
-  })
-  expect(items.map((d) => d.metadata?.name).sort()).toEqual([...size.keys()].map((id) => `function-agent-${id}`).sort())
+  const controller = await c.start({ kube })
+  await c.create({ id: 'unheard', size: 5, max_size: 9 }, { id: 'unheard-too', size: 2 })
+  expect(await c.reaches('unheard', 4)).toMatchObject({ ready_count: 5 })
+  expect(await c.reaches('unheard-too', 4)).toMatchObject({ ready_count: 2 })
+  expect(lost).toBe(7)
+  expect(await c.pods('unheard')).toHaveLength(5)
   await controller.stop()
 })
 

@@ -1,7 +1,7 @@
 import type { V1Deployment, V1Pod, V1ReplicaSet, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
 import type { KubeObject, Reflector } from '../kube/types.ts'
 import { deploymentName } from './names.ts'
-import { poolUidOfReplicaSet } from './observed.ts'
+import { poolUidOfPod, poolUidOfReplicaSet } from './observed.ts'
 import type { PodIndex } from './pod-index.ts'
 import type { PoolEntry } from './pool-entry.ts'
 
@@ -65,10 +65,16 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
 
   function onPod(before: V1Pod | undefined, after: V1Pod | undefined): void {
     if (!isHere(after ?? before)) return
-    // Its mark is what ties it to a pool: a pod that lost it is gone for the pool.
-    const poolUid =
-      (after === undefined ? undefined : index.putPod(after, now())) ??
-      (before === undefined ? undefined : index.removePod(before, now()))
+    // Its mark is what ties it to a pool: a pod that lost it, or has another, is gone for the former one.
+    const poolUid = after === undefined ? undefined : index.putPod(after, now())
+    if (before !== undefined && poolUid !== poolUidOfPod(before)) {
+      const former = after === undefined ? index.removePod(before, now()) : index.dropPod(before)
+      onPodOf(former, before, after)
+    }
+    onPodOf(poolUid, before, after)
+  }
+
+  function onPodOf(poolUid: string | undefined, before: V1Pod | undefined, after: V1Pod | undefined): void {
     const entry = poolUid === undefined ? undefined : options.entryByUid(poolUid)
     if (entry === undefined) return
     if (after === undefined) entry.deleting.delete(before?.metadata?.uid ?? '')

@@ -401,6 +401,16 @@ describe('drift', () => {
     const other = { ...hpa, spec: { ...(hpa.spec as object), maxReplicas: 3 } } as typeof hpa
     expect(hpaDrift(hpa, other).fields).toEqual(['spec'])
   })
+
+  test("quantities of an autoscaler in the server's own form are the same", () => {
+    const text =
+      '{"maxReplicas":2,"metrics":[{"type":"Pods","pods":{"target":{"type":"AverageValue","averageValue":"0.5"}}}]}'
+    const built = buildHpa(pool({ horizontalPodAutoscalerSpec: text }), 'ns')
+    if (built.kind !== 'wanted') throw new Error(built.kind)
+    const stored = (value: string) => JSON.parse(JSON.stringify(built.hpa).replace('"0.5"', `"${value}"`))
+    expect(hpaDrift(built.hpa, stored('500m')).fields).toEqual([])
+    expect(hpaDrift(built.hpa, stored('501m')).fields).toEqual(['spec'])
+  })
 })
 
 describe('the template', () => {

@@ -70,7 +70,7 @@ export function hpaDrift(wanted: V2HorizontalPodAutoscaler, actual: V2Horizontal
     fields.push('metadata.labels')
     operations.push(label)
   }
-  if (!includes(wanted.spec, actual.spec, '')) {
+  if (!includes(wanted.spec, actual.spec, '', autoscalerQuantities)) {
     fields.push('spec')
     operations.push({ op: 'replace', path: '/spec', value: wanted.spec })
   }
@@ -98,26 +98,37 @@ function podFieldsChanged(wanted: object | undefined, actual: object | undefined
 
 const isEqualBothWays = (a: unknown, b: unknown) => includes(a, b, '') && includes(b, a, '')
 
-/** Whether everything that is wanted is there. What Go leaves out of JSON (empty, zero, false) may be missing. */
-function includes(wanted: unknown, actual: unknown, key: string): boolean {
+const podQuantities = new Set(['sizeLimit', 'divisor'])
+const autoscalerQuantities = new Set(['value', 'averageValue'])
+
+/**
+ * Whether everything that is wanted is there. What Go leaves out of JSON (empty, zero, false) may be missing.
+ *
+ * @param key the member's name
+ * @param quantities names of members that hold quantities
+ */
+function includes(
+  wanted: unknown,
+  actual: unknown,
+  key: string,
+  quantities: ReadonlySet<string> = podQuantities,
+): boolean {
   if (wanted === actual || (isEmpty(wanted) && (actual === undefined || actual === null))) return true
   if (Array.isArray(wanted))
     return (
       Array.isArray(actual) &&
       actual.length === wanted.length &&
-      wanted.every((item: unknown, i) => includes(item, actual[i], key))
+      wanted.every((item: unknown, i) => includes(item, actual[i], key, quantities))
     )
-  if (isObject(wanted)) {
-    const isQuantities = key === 'requests' || key === 'limits'
-    return (
-      isObject(actual) &&
-      Object.entries(wanted).every(([name, value]) =>
-        includes(value, own(actual, name), isQuantities ? 'quantity' : name),
-      )
-    )
-  }
-  if (key === 'quantity' || key === 'sizeLimit') return isSameQuantity(wanted, actual)
+  if (isObject(wanted))
+    return isObject(actual) && Object.entries(wanted).every(([name, value]) => fits(name, value, own(actual, name)))
   return false
+
+  function fits(name: string, value: unknown, there: unknown): boolean {
+    if (includes(value, there, name, quantities)) return true
+    const isQuantity = key === 'requests' || key === 'limits' || quantities.has(name)
+    return isQuantity && isSameQuantity(value, there)
+  }
 }
 
 function isEmpty(value: unknown): boolean {

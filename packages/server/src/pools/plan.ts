@@ -1,3 +1,4 @@
+import { settle, words } from './plan-settle.ts'
 import type {
   DeploymentView,
   Failure,
@@ -8,7 +9,8 @@ import type {
   PoolObserved,
   StatusWrite,
 } from './plan-types.ts'
-import { type PoolEventDraft, type PoolStatus, pendingThresholdSeconds, poolStatus } from './pool.ts'
+import { countReady, mayTry, waits, warning, write } from './plan-write.ts'
+import { poolStatus } from './pool.ts'
 
 /**
  * What to do about a pool, from what was declared, what the cluster shows and the time. Pure; the controller performs it
@@ -197,80 +199,6 @@ function takeable(pods: readonly PodView[]): PodView[] {
     .sort((a, b) => Number(a.isReady) - Number(b.isReady) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))
 }
 
-/** Where the pool stands: status, word, notes, ready pods, and the lines of its story that follow from them. */
-function settle(desired: PoolDesired, observed: PoolObserved, deployment: DeploymentView, now: number): PoolAction[] {
-  const { size } = desired.spec
-  const ready = countReady(observed)
-  const isAutoscaled = observed.hpaWanted.kind === 'wanted'
-  const goal = isAutoscaled ? Math.min(size, deployment.replicas) : size
-  const status = nextStatus(desired.status, ready >= goal)
-  const before: PoolMemory = desired.observed
-  const thresholdSeconds = pendingThresholdSeconds(desired.spec)
-
-  const belowSince = ready >= goal ? undefined : (before.belowSince ?? new Date(now).toISOString())
-  const saysAt = belowSince === undefined ? Infinity : Date.parse(belowSince) + thresholdSeconds * 1000
-  const isDegraded = now >= saysAt
-  const troubles = ready >= goal || (status === poolStatus.running && !isDegraded) ? [] : troublesOf(observed)
-  const degraded = isDegraded ? [`${ready} of ${goal} pods ready for more than ${thresholdSeconds} s`] : []
-  const refusals = [observed.failures.deployment, observed.failures.hpa].flatMap((f) => (f ? [f.message] : []))
-
-  const events: PoolEventDraft[] = []
-  if (before.deploymentUid !== deployment.uid && !deployment.isMadeHere)
-    events.push(normal('Adopted', `Deployment function-agent-${desired.id} carries this pool's uid and is taken over`))
-  if (desired.status === poolStatus.new || desired.status === poolStatus.update)
-    events.push(
-      ...observed.fieldNotes
-        .filter((note) => !desired.notes.includes(note))
-        .map((note) => warning('FieldIgnored', note)),
-    )
-  events.push(...troubles.filter((t) => !desired.notes.includes(t)).map((t) => warning('PodsNotStarting', t)))
-  if (isDegraded && before.isDegraded !== true) events.push(warning('Degraded', degraded.join()))
-  if (!isDegraded && before.isDegraded === true) events.push(normal('Recovered', `${ready} of ${goal} pods ready`))
-  if (status === poolStatus.running && desired.status !== poolStatus.running)
-    events.push(normal('Running', `${ready} of ${goal} pods ready`))
-
-  return [
-    ...write(desired, {
-      status,
-      word: words[status],
-      notes: [...observed.fieldNotes, ...degraded, ...troubles, ...refusals],
-      readyCount: ready,
-      observed: {
-        deploymentUid: deployment.uid,
-        ...(belowSince === undefined ? {} : { belowSince }),
-        ...(isDegraded ? { isDegraded } : {}),
-      },
-      events,
-    }),
-    ...waits(now, ...Object.values(observed.failures), isDegraded ? undefined : { retryAt: saysAt }),
-  ]
-}
-
-const words = { 1: 'Creating', 3: 'Updating', 4: 'Running' } as const
-
-function nextStatus(status: PoolStatus, isEnough: boolean): keyof typeof words {
-  if (isEnough || status === poolStatus.running) return poolStatus.running
-  return status === poolStatus.new || status === poolStatus.creating ? poolStatus.creating : poolStatus.updating
-}
-
-/** As many different reasons are said. */
-const maxTroubles = 3
-
-/** Why pods do not start: what most of them say first. */
-function troublesOf(observed: PoolObserved): string[] {
-  const counts = new Map<string, number>()
-  const add = (text: string | undefined) => {
-    if (text !== undefined) counts.set(text, (counts.get(text) ?? 0) + 1)
-  }
-  for (const pod of observed.pods) add(pod.trouble)
-  add(observed.deployment?.trouble)
-  add(observed.failures.pods?.message)
-  return [...counts]
-    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
-    .slice(0, maxTroubles)
-    .map(([text]) => text)
-}
-
 function fail(desired: PoolDesired, observed: PoolObserved, word: string, notes: readonly string[]): PoolAction[] {
   const { deployment } = observed
   return write(desired, {
@@ -299,35 +227,3 @@ function waitNotes(desired: PoolDesired, observed: PoolObserved, now: number): P
     ...waits(now, ...failures),
   ]
 }
-
-const countReady = (observed: PoolObserved) => observed.pods.filter((pod) => pod.isReady).length
-
-const mayTry = (failure: Failure | undefined, now: number) => failure === undefined || now >= failure.retryAt
-
-/** When to look again although nothing happens. */
-function waits(now: number, ...reasons: readonly ({ readonly retryAt: number } | undefined)[]): PoolAction[] {
-  const times = reasons.flatMap((reason) => (reason !== undefined && reason.retryAt > now ? [reason.retryAt] : []))
-  const time = Math.min(...times)
-  return Number.isFinite(time) ? [{ kind: 'wait-until', time }] : []
-}
-
-/** Leaves out what the row has already; nothing at all when that is everything. */
-function write(desired: PoolDesired, wanted: StatusWrite): PoolAction[] {
-  const changed: { -readonly [K in keyof StatusWrite]: StatusWrite[K] } = {}
-  if (wanted.status !== undefined && wanted.status !== desired.status) changed.status = wanted.status
-  if (wanted.word !== undefined && wanted.word !== desired.word) changed.word = wanted.word
-  if (wanted.notes !== undefined && !isSame(wanted.notes, desired.notes)) changed.notes = wanted.notes
-  if (wanted.readyCount !== undefined && wanted.readyCount !== desired.readyCount)
-    changed.readyCount = wanted.readyCount
-  if (wanted.observed !== undefined && !isSame(wanted.observed, desired.observed)) changed.observed = wanted.observed
-  if (wanted.events !== undefined && wanted.events.length > 0) changed.events = wanted.events
-  return Object.keys(changed).length === 0 ? [] : [{ kind: 'write-status', write: changed }]
-}
-
-function isSame(a: object, b: object): boolean {
-  const [x, y] = [Object.entries(a), Object.entries(b)]
-  return x.length === y.length && x.every(([key, value]) => (b as Record<string, unknown>)[key] === value)
-}
-
-const normal = (reason: string, message: string): PoolEventDraft => ({ type: 'Normal', reason, message })
-const warning = (reason: string, message: string): PoolEventDraft => ({ type: 'Warning', reason, message })

@@ -9,7 +9,10 @@ import type { PodView } from './plan-types.ts'
 export type PodIndex = {
   /** Takes a pod in, unless a newer state of it is known; the pool that it belongs to. */
   putPod(pod: V1Pod, atMs: number): string | undefined
+  /** It was deleted: a late answer to its creation does not bring it back. */
   removePod(pod: V1Pod, atMs: number): string | undefined
+  /** It is no pod of a pool any more. */
+  dropPod(pod: V1Pod): string | undefined
   podsOf(poolUid: string): Iterable<PodView>
   /** Pods that were taken in before `untilMs` and that `isThere` denies are dropped: returns how many. */
   dropPhantoms(poolUid: string, untilMs: number, isThere: (pod: PodView) => boolean): number
@@ -60,6 +63,11 @@ export function createPodIndex(): PodIndex {
       if (poolUid === undefined || uid === undefined) return undefined
       removed.set(uid, atMs)
       drop(poolUid, uid)
+      return poolUid
+    },
+    dropPod(pod) {
+      const poolUid = poolUidOfPod(pod)
+      if (poolUid !== undefined) drop(poolUid, pod.metadata?.uid ?? '')
       return poolUid
     },
     *podsOf(poolUid) {

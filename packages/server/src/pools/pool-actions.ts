@@ -75,6 +75,8 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
         callOptions,
       )
       entry.hpa = { object, atMs: now() }
+      if (hpaDrift(hpa.hpa, object).fields.length > 0)
+        throw new Error(`something on the cluster changes ${autoscalerName(entry.pool.id)} back`)
       const changed = `HorizontalPodAutoscaler ${autoscalerName(entry.pool.id)}: ${fields.join(', ')}`
       entry.events.push(told(isAsked ? 'HpaUpdated' : 'Restored', changed))
     })

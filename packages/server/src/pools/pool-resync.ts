@@ -24,22 +24,28 @@ export type ResyncOptions = {
   readonly signal: AbortSignal
 }
 
+/** Milliseconds between two counts of the pools, for the metrics. */
+const countMs = 5_000
+
 /**
  * Looks at everything now and then, beside the watches, and counts what it finds undone: in a healthy system that count
  * stays where it is. Also forgets what was written to the cluster and never showed up, and reads all rows again.
  */
 export async function resyncPools(options: ResyncOptions): Promise<void> {
   const { entries, index, metrics, queue, now, signal, phantomMs } = options
-  for (;;) {
+  for (let lookAt = now() + options.resyncMs; ; ) {
     countPools(options)
-    await sleep(options.resyncMs, signal).catch(() => {})
+    await sleep(Math.min(countMs, options.resyncMs), signal).catch(() => {})
     if (signal.aborted) return
+    if (now() < lookAt) continue
+    lookAt = now() + options.resyncMs
     let corrections = 0
     index.forgetRemoved(now() - 10 * phantomMs)
     for (const entry of entries.values()) {
       const phantoms = giveUpPhantoms(options, entry)
       // What somebody works on or waits for is not drift.
-      const plan = entry.creating.size > 0 ? [] : planPool(entry.pool, options.look(entry), now())
+      const isAtRest = entry.creating.size === 0 && queue.isAtRest(entry.pool.uid)
+      const plan = isAtRest ? planPool(entry.pool, options.look(entry), now()) : []
       const isUndone = plan.some((action) => action.kind !== 'wait-until')
       if (phantoms > 0 || isUndone) queue.add(entry.pool.uid)
       corrections += phantoms + (isUndone ? 1 : 0)

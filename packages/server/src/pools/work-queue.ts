@@ -9,6 +9,8 @@ export type WorkQueue = {
   add(key: string): void
   /** Not before this time (milliseconds since the epoch), and earlier when something else asks for it. */
   addAt(key: string, time: number): void
+  /** Nobody works on it, and nothing asks for it now. */
+  isAtRest(key: string): boolean
   /** The key is gone: nothing is kept of it. */
   forget(key: string): void
   /** Works until the signal aborts, and resolves when nothing runs any more. */
@@ -117,6 +119,10 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   return {
     add: (key) => want(key, options.now()),
     addAt: want,
+    isAtRest(key) {
+      const item = items.get(key)
+      return item === undefined || (!item.isRunning && item.wantedAt > options.now())
+    },
     forget(key) {
       clearTimeout(items.get(key)?.timer)
       items.delete(key)

@@ -94,9 +94,16 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
   }
 
   async function start(
-    given: { readonly lease?: Lease; readonly tuning?: Partial<PoolControllerTuning> } = {},
+    given: {
+      readonly lease?: Lease
+      readonly tuning?: Partial<PoolControllerTuning>
+      /** Stands between the controller and the world, to fail it. */
+      readonly kube?: KubeClient
+      readonly db?: Database
+    } = {},
   ): Promise<RunningController> {
-    const { kube, changes, metrics } = state
+    const { changes, metrics } = state
+    const kube = given.kube ?? state.kube
     const stop = new AbortController()
     const reflect = <T extends KubeObject>(resource: Resource<T>) =>
       createReflector(kube, resource, { transform: withoutManagedFields })
@@ -108,7 +115,7 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
     }
     const lease = given.lease ?? (await acquireLease(t.db, 'pools', crypto.randomUUID(), 60, { force: true }))
     const controller = createPoolController({
-      db: t.db,
+      db: given.db ?? t.db,
       lease,
       kube,
       reflectors,
