@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { AppError, cmdbErrors, type ErrorDetail, type StorageOperation } from '../errors.ts'
 import type { Access, Caller } from './caller.ts'
-import { bodyProblems, compileBody } from './cmdb-body.ts'
+import { type BodyCheck, bodyCheck } from './cmdb-body.ts'
 import { type CmdbLanguage, cmdbLanguage, cmdbMessage } from './cmdb-messages.ts'
 import { BodyError, parseJsonBody } from './json-body.ts'
 import { knownError } from './problem.ts'
@@ -68,7 +68,7 @@ const esbRoot = '/api/c/compapi/v2/cc'
  * API reference 3. The routes share one compiled check of the body; only /api/v3 shows in the OpenAPI document.
  */
 export async function registerCmdbDialect(app: App, options: CmdbDialectOptions): Promise<void> {
-  const served = options.operations.map((o) => ({ operation: o, check: compileBody(o.body) }))
+  const served = options.operations.map((o) => ({ operation: o, check: bodyCheck(o.body) }))
   for (const root of roots)
     await app.register(
       async (scope) => {
@@ -138,8 +138,6 @@ function decode(request: FastifyRequest, bytes: Buffer): AppError | undefined {
   }
 }
 
-type BodyCheck = ReturnType<typeof compileBody>
-
 async function answer(
   options: CmdbDialectOptions,
   op: InventoryOperation,
@@ -152,7 +150,7 @@ async function answer(
     // Nothing and null are a body with nothing given: the rules then name what is missing first.
     const sent = request.body ?? {}
     const body = esb && op.fromEsb !== undefined && isRecord(sent) ? op.fromEsb(sent) : sent
-    if (!check(body)) throw cmdbErrors.undecodable(bodyProblems(op.body, body))
+    if (!check.fits(body)) throw cmdbErrors.undecodable(check.problems(body))
     const data = await op.handle(
       {
         caller: request.caller,
