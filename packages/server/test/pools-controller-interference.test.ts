@@ -161,6 +161,20 @@ describe('what the cluster refuses becomes status and msg in its own words, and 
     }
   })
 
+  test('a Deployment whose autoscaler was made first: that goes again', async () => {
+    const resources = { requests: { cpu: '2' }, limits: { cpu: '1' } }
+    await c.create({ id: 'halfway', size: 1, resources, horizontal_pod_autoscaler_spec: '{"maxReplicas":2}' })
+    await c.reaches('halfway', 5)
+    await eventually('no autoscaler', async () => {
+      const hpa = await c.hpa('halfway')
+      return { isDone: hpa === undefined, value: hpa }
+    })
+    await eventually('told', async () => {
+      const story = await c.story('halfway')
+      return { isDone: story.includes('HpaDeleted'), value: story }
+    })
+  })
+
   test('a pool that was repaired by a PUT', async () => {
     await c.create({ id: 'repaired', size: 1, horizontal_pod_autoscaler_spec: '{"minReplicas":5,"maxReplicas":2}' })
     await c.reaches('repaired', 5)

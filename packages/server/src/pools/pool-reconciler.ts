@@ -46,6 +46,8 @@ export function createReconciler(options: ReconcilerOptions) {
             break
           case 'write-status':
             hasWritten = true
+            // Another status is another plan: a failed pool's autoscaler goes, for one.
+            hasActed ||= action.write.status !== undefined
             if (!(await writeStatus(entry, action.write))) return
             break
           case 'remove-pool':
