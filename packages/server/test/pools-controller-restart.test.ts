@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { storageUnavailable } from '../src/errors.ts'
 import { type KubeClient, resources } from '../src/kube/index.ts'
+import type { Database } from '../src/store/database.ts'
 import { acquireLease, LeaseLost } from '../src/store/lease.ts'
 import { mortal } from './support/mortal.ts'
 import { eventually, usePoolCluster } from './support/pool-cluster.ts'
 
 const c = usePoolCluster()
+const failureMetric = 'podyard_pool_reconcile_failures_total'
 
 /** A small generator with a seed, so that a failing run can be repeated. */
 function randomFrom(seed: number): () => number {
@@ -173,6 +176,35 @@ test('a Deployment that was removed while nobody led fails the pool', async () =
   const second = await c.start()
   expect(await c.reaches('lost', 5)).toMatchObject({ msg: 'deployment is deleted', ready_count: 0 })
   await second.stop()
+})
+
+test('a database that goes away and comes back stops nothing for good', async () => {
+  let isDown = false
+  const refuse = () => Promise.reject(storageUnavailable(new Error('down')))
+  const db: Database = {
+    ...c.db,
+    run: (...args) => (isDown ? refuse() : c.db.run(...args)),
+    query: (...args) => (isDown ? refuse() : c.db.query(...args)),
+    pool: new Proxy(c.db.pool, {
+      get: (target, name) =>
+        name === 'connect' ? () => (isDown ? refuse() : target.connect()) : Reflect.get(target, name, target),
+    }),
+  }
+  const controller = await c.start({ db })
+  await c.create({ id: 'before', size: 1 })
+  await c.reaches('before', 4)
+  isDown = true
+  await c.create({ id: 'during', size: 1 })
+  await c.put('before', { size: 2 })
+  const failures = async () => (await c.metrics.registry.getSingleMetric(failureMetric)?.get())?.values[0]?.value ?? 0
+  const [victim] = await c.pods('before')
+  const earlier = await failures()
+  await c.kube.delete(resources.pods, { namespace: 'default', name: victim?.metadata?.name ?? '' })
+  await eventually('a write that fails', async () => ({ isDone: (await failures()) > earlier, value: earlier }))
+  isDown = false
+  expect(await c.reaches('before', 4)).toMatchObject({ size: 2, ready_count: 2 })
+  expect(await c.reaches('during', 4)).toMatchObject({ ready_count: 1 })
+  await controller.stop()
 })
 
 test('a controller whose lease went to another one writes nothing and ends', async () => {
