@@ -16,6 +16,7 @@ import type { PoolSpec } from './pool.ts'
 /**
  * A cluster as small as it can be, a client and an operator who do what they like, and a controller that performs what
  * the plan says. Whatever happens, the rules hold at every step; and once nobody interferes any more, the plan ends.
+ * (Over 300 lines: one model.)
  */
 type Model = {
   now: number

@@ -1,3 +1,4 @@
+// One table of cases per state of a pool, in one file (over 300 lines): they share the sample pool and cluster.
 import { describe, expect, test } from 'vitest'
 import { planPool } from './plan.ts'
 import type {

@@ -42,7 +42,11 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       return { object: await kube.create(resource, object, { namespace, ...callOptions }), isNew: true }
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
-      return { object: await kube.get(resource, { namespace, name }, callOptions), isNew: false }
+      const found = await kube.get(resource, { namespace, name }, callOptions).catch((reason: unknown) => {
+        // It went in between: the conflict is what happened, and trying again is right.
+        throw isNotFound(reason) ? error : reason
+      })
+      return { object: found, isNew: false }
     }
   }
 
