@@ -1,4 +1,4 @@
-import { cmdbMessage } from './http/cmdb-messages.ts'
+import { cmdbMessage } from './cmdb-messages.ts'
 
 /**
  * Every error that a client can see, built here and nowhere else.

@@ -1,9 +1,9 @@
-import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
+import { type CmdbLanguage, cmdbLanguage, cmdbMessage } from '../cmdb-messages.ts'
 import { AppError, cmdbErrors, type ErrorDetail, type StorageOperation } from '../errors.ts'
 import type { Access, Caller } from './caller.ts'
 import { type BodyCheck, bodyCheck } from './cmdb-body.ts'
-import { type CmdbLanguage, cmdbLanguage, cmdbMessage } from './cmdb-messages.ts'
 import { BodyError, parseJsonBody } from './json-body.ts'
 import { knownError } from './problem.ts'
 import { type App, checkAccess } from './server.ts'
@@ -68,11 +68,18 @@ const esbRoot = '/api/c/compapi/v2/cc'
  * API reference 3. The routes share one compiled check of the body; only /api/v3 shows in the OpenAPI document.
  */
 export async function registerCmdbDialect(app: App, options: CmdbDialectOptions): Promise<void> {
+  for (const beginning of ['/api/', '/topo/v3/', '/host/v3/'])
+    app.pathErrorHandlers.set(beginning, (error, request, reply) => {
+      const noRoute = cmdbErrors.noRoute(request.method, request.url.slice(0, 128))
+      const isBroken = knownError(error)?.status === 400
+      return sendError(options, isBroken ? brokenPath : noRoute, 'select', request, reply)
+    })
   const served = options.operations.map((o) => ({ operation: o, check: bodyCheck(o.body) }))
   for (const root of roots)
     await app.register(
       async (scope) => {
         addDialectHooks(scope as never, options)
+        if (root === '/api/v3') scope.addSchema(inventoryErrorSchema)
         for (const { operation: o, check } of served)
           for (const path of [o.path, ...(o.otherPaths ?? [])])
             scope.route({
@@ -99,6 +106,11 @@ export async function registerCmdbDialect(app: App, options: CmdbDialectOptions)
     { prefix: esbRoot },
   )
 }
+
+const brokenPath = cmdbErrors.other(1199000, [], {
+  status: 400,
+  details: [{ path: '', message: 'the path has broken percent-encoding' }],
+})
 
 function addDialectHooks(scope: App, options: CmdbDialectOptions): void {
   scope.addHook('preValidation', async (request) => {
@@ -249,47 +261,4 @@ function paramsFromBody(path: string, body: unknown): Record<string, string> {
     params[name] = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
   }
   return params
-}
-
-/** The route's part of the OpenAPI document. Bodies are checked by the dialect and answers are text: Fastify does neither. */
-function documented(o: InventoryOperation): Pick<RouteOptions, 'schema' | 'validatorCompiler' | 'serializerCompiler'> {
-  const params = [...o.path.matchAll(/:(\w+)/g)].map(([, name]) => name as string)
-  return {
-    schema: {
-      operationId: o.name,
-      tags: ['inventory'],
-      summary: o.summary,
-      ...(o.description === undefined ? {} : { description: o.description }),
-      ...(params.length === 0
-        ? {}
-        : { params: { type: 'object', properties: Object.fromEntries(params.map((p) => [p, { type: 'string' }])) } }),
-      ...(o.method === 'GET' ? {} : { body: o.body }),
-      response: { 200: envelopeSchema(o.data) },
-    },
-    validatorCompiler: () => () => true,
-    serializerCompiler: () => (value) => JSON.stringify(value),
-  }
-}
-
-function envelopeSchema(data: TSchema): Record<string, unknown> {
-  return {
-    type: 'object',
-    description: 'HTTP 200 for business errors too: look at `result` and `code`.',
-    required: ['result', 'code', 'message', 'bk_error_code', 'bk_error_msg', 'permission', 'data', 'request_id'],
-    properties: {
-      result: { type: 'boolean' },
-      code: { type: 'integer', description: '0: success' },
-      message: { type: 'string' },
-      bk_error_code: { type: 'integer', description: 'the same as `code`' },
-      bk_error_msg: { type: 'string', description: 'the same as `message`' },
-      permission: { type: ['object', 'null'] },
-      data,
-      request_id: { type: 'string' },
-      details: {
-        type: 'array',
-        description: 'on errors about items of the request: which ones, at most 20',
-        items: { type: 'object', properties: { path: { type: 'string' }, message: { type: 'string' } } },
-      },
-    },
-  }
 }

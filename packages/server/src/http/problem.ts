@@ -13,6 +13,37 @@ export type Problem = {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
 }
 
+/** `Problem` in the OpenAPI document. */
+export const problemSchema = {
+  $id: 'Problem',
+  type: 'object',
+  description: 'An error as RFC 9457 has it.',
+  required: ['type', 'title', 'status', 'code', 'detail', 'requestId'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer', description: 'the HTTP status' },
+    code: { type: 'integer', description: 'the HTTP status, or the code of the storage' },
+    detail: { type: 'string' },
+    requestId: { type: 'string' },
+    errors: {
+      type: 'array',
+      description: 'which parts of the request are wrong, at most 20',
+      items: {
+        type: 'object',
+        required: ['path', 'message'],
+        properties: { path: { type: 'string' }, message: { type: 'string' } },
+      },
+    },
+  },
+}
+
+/** An error answer of a documented route; its scope must know `problemSchema`. */
+export const problemResponse = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: { $ref: problemSchema.$id } } },
+})
+
 const titles: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -33,6 +64,9 @@ export function knownError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error
   const e = error as FastifyError
   if (e?.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return v1Errors.tooLarge(bodyLimitBytes)
+  // Fastify's own texts for these two repeat the whole path. What is between two slashes is an id.
+  if (e?.code === 'FST_ERR_MAX_PARAM_LENGTH') return v1Errors.notFound('a part of the path is longer than any id')
+  if (e?.code === 'FST_ERR_BAD_URL') return v1Errors.invalid('the path has broken percent-encoding')
   if (Array.isArray(e?.validation))
     return v1Errors.invalid(
       e.message,

@@ -72,6 +72,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // Paths with broken percent-encoding end up here, before any dialect.
     frameworkErrors: (error, request, reply) => {
+      // No hook runs for these.
+      reply.header('x-request-id', request.id)
       const own = [...pathErrorHandlers].find(([beginning]) => request.url.startsWith(beginning))?.[1]
       return (own ?? problemErrorHandler)(error, request as FastifyRequest, reply as never)
     },
@@ -131,7 +133,14 @@ export async function buildServer(options: ServerOptions): Promise<App> {
         typeof json.$id === 'string' ? json.$id : `def-${index}`,
     },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { validatorUrl: null } as never })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // The plugin's own policy names foreign hosts, and its upgrade-insecure-requests breaks the page wherever TLS ends
+    // before us or is not there at all.
+    transformStaticCSP: () => docsPolicy,
+    uiConfig: { validatorUrl: null } as never,
+  })
 
   app.get('/healthz', { config: { probe: true }, schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/plain').send('ok\n'),
@@ -150,6 +159,17 @@ export async function buildServer(options: ServerOptions): Promise<App> {
   await options.routes(app)
   return app
 }
+
+/** Everything of /docs comes from here; the page's icons are data: images in its style sheet. */
+const docsPolicy = [
+  "default-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'self'",
+  "img-src 'self' data:",
+  "object-src 'none'",
+  "script-src-attr 'none'",
+].join('; ')
 
 /** Refuses what the access check refuses, in the words of `deny`; dialects add it as a hook after the body is parsed. */
 export function checkAccess(
