@@ -4,6 +4,7 @@ import { type CmdbLanguage, cmdbLanguage, cmdbMessage } from '../cmdb-messages.t
 import { AppError, cmdbErrors, type ErrorDetail, type StorageOperation } from '../errors.ts'
 import type { Access, Caller } from './caller.ts'
 import { type BodyCheck, bodyCheck } from './cmdb-body.ts'
+import { documented, inventoryErrorSchema } from './cmdb-document.ts'
 import { BodyError, parseJsonBody } from './json-body.ts'
 import { knownError } from './problem.ts'
 import { type App, checkAccess } from './server.ts'

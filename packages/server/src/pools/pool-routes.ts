@@ -17,6 +17,7 @@ import {
 import Type from 'typebox'
 import { serverlessErrors, v1Errors } from '../errors.ts'
 import type { Access } from '../http/caller.ts'
+import { problemResponse, problemSchema } from '../http/problem.ts'
 import { type App, checkAccess, denyAsProblem } from '../http/server.ts'
 import { queryOf, registerServerless, success } from '../http/serverless-dialect.ts'
 import type { PoolEvent } from './pool.ts'
@@ -171,7 +172,7 @@ export async function registerPoolEventRoute(
   options: { readonly service: PoolService; readonly access: Access },
 ): Promise<void> {
   await app.register(async (scope: App) => {
-    for (const schema of poolEventSchemas) scope.addSchema(schema)
+    for (const schema of [...poolEventSchemas, problemSchema]) scope.addSchema(schema)
     scope.addHook('onRequest', async (request) => checkAccess(options.access, request, denyAsProblem))
     addEventRoute(scope, options.service)
   })
@@ -189,7 +190,14 @@ function addEventRoute(scope: App, service: PoolService): void {
         tags,
         params: Type.Object({ id: Type.String() }),
         querystring: PoolEventQuery,
-        response: { 200: named(PoolEventListSchema) },
+        response: {
+          200: named(PoolEventListSchema),
+          400: problemResponse('A limit or cursor that cannot be, or broken percent-encoding.'),
+          401: problemResponse('Credentials are required, or are not valid.'),
+          403: problemResponse('A foreign host name or page, while Podyard runs open.'),
+          404: problemResponse('No pool has or had this id.'),
+          503: problemResponse('The database cannot be reached.'),
+        },
       },
     },
     async (request) => {
