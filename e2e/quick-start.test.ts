@@ -1,4 +1,4 @@
-/** From an empty data directory: start, send the two seed requests as they are written, see the pods. */
+/** From an empty data directory: `npm start`, send the two seed requests as they are written, see the pods. */
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ let server: ServerProcess
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'podyard-quick-start-'))
   await chmod(dir, 0o755)
-  server = await startServerProcess({ dataDir: join(dir, 'data') })
+  server = await startServerProcess({ dataDir: join(dir, 'data'), throughNpm: true })
 }, 60_000)
 
 afterAll(async () => {
@@ -146,7 +146,7 @@ test('the pool of the second seed runs with two ready pods, which the inventory 
 
 test('both survive a restart, the ids 1 too', async () => {
   expect(await server.stop()).toBe(0)
-  server = await startServerProcess({ dataDir: join(dir, 'data') })
+  server = await startServerProcess({ dataDir: join(dir, 'data'), throughNpm: true })
   const pool = (await get<PoolList>('/serverless/v1/podpools?id=pool1')).result.pools[0]
   expect(pool).toMatchObject({ status: 4, id: 'pool1' })
   const path = '/api/v3/createmany/kube/pod'

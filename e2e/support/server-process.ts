@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 /** The start script's: with it a start takes half the time. */
 const compileCache = fileURLToPath(new URL('../../.cache/compile', import.meta.url))
@@ -22,14 +23,17 @@ export type ServerProcessOptions = {
   readonly dataDir: string
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** As a newcomer starts it, through `npm start`; else the program itself, which is what a kill must hit. */
+  readonly throughNpm?: boolean
 }
 
 /** Starts `podyard serve` and resolves when it says where it listens; rejects with its output when it ends before that. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { child, output } = spawnPodyard(
-    ['serve', '--listen', '127.0.0.1:0', '--data-dir', options.dataDir, ...(options.args ?? [])],
-    options.env,
-  )
+  const flags = ['--listen', '127.0.0.1:0', '--data-dir', options.dataDir, ...(options.args ?? [])]
+  const { child, output } =
+    options.throughNpm === true
+      ? launch('npm', ['start', '--silent', '--', ...flags], options.env)
+      : spawnPodyard(['serve', ...flags], options.env)
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
       const found = /(?:ready|listening) on (http:\/\/127\.0\.0\.1:\d+)/.exec(output())
@@ -60,8 +64,13 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
 
 /** Runs the `podyard` command on the Node that runs the tests. Settings of the caller's environment do not leak in. */
 export function spawnPodyard(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return launch(process.execPath, [main, ...args], env)
+}
+
+function launch(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PODYARD_'))
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(program, args, {
+    cwd: checkout,
     env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
