@@ -52,6 +52,9 @@ export type ServerOptions = {
   readonly routes: (app: App) => Promise<void>
 }
 
+/** The name in the page's head; drawn, so that nothing is fetched. */
+const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 150 40" height="40"><rect x="2" y="8" width="24" height="24" rx="5" fill="#fff"/><rect x="8" y="14" width="12" height="12" rx="3" fill="#1b1b1b"/><text x="36" y="28" font-family="sans-serif" font-size="24" font-weight="600" fill="#fff">Podyard</text></svg>`
+
 /**
  * The HTTP shell: request ids, one log line per request, bodies as bytes (each dialect parses them in its own way), the
  * access check, probes, metrics and the OpenAPI document.
@@ -140,6 +143,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     // before us or is not there at all.
     transformStaticCSP: () => docsPolicy,
     uiConfig: { validatorUrl: null } as never,
+    logo: { type: 'image/svg+xml', content: Buffer.from(logo), href: '/docs' },
+    theme: { title: 'Podyard API' },
   })
 
   app.get('/healthz', { config: { probe: true }, schema: { hide: true } }, async (_request, reply) =>
