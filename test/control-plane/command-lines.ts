@@ -70,6 +70,8 @@ export function apiServerArguments(layout: Layout, more: readonly string[]): rea
     '--allow-privileged',
     // Its own address is a loopback one, which no Endpoints object may hold.
     '--endpoint-reconciler-type=none',
+    // On SIGTERM it ends its watches instead of waiting for a minute until their clients do.
+    '--shutdown-watch-termination-grace-period=5s',
     ...more,
   ]
 }

@@ -1,11 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises'
-import { type Api, etcdCall, must, openApi, until } from './api.ts'
+import { type Api, etcdCall, openApi } from './api.ts'
 import { files, tokenFile } from './command-lines.ts'
 import { ControlPlaneError } from './control-plane-error.ts'
 import { launchUntilReady } from './launch.ts'
-import { throttleName, throttleObjects } from './objects.ts'
 import { type Component, endAll, endComponents, runningPid, signalComponent } from './processes.ts'
 import { readState, type State } from './run-dir.ts'
+import { occupySeat, throttle } from './throttle.ts'
 
 /** A control plane that is up, and what can be done to it. */
 export type ControlPlane = {
@@ -51,11 +51,16 @@ export type ControlPlane = {
   compact(revision?: number): Promise<number>
 
   /**
-   * Turns API priority and fairness down for `user`: about two and a half requests at a time per share, none with 0, and 429
-   * with Retry-After for every one beyond; undefined takes the limit away. Resolves when it is in force. `admin` is exempt
-   * from every limit, as all of system:masters.
+   * Turns API priority and fairness down for `user`: one request at a time with 0, about two and a half with each share,
+   * and 429 with Retry-After for every one beyond; undefined takes the limit away. Resolves when it is in force. `admin` is
+   * exempt from every limit, as all of system:masters.
    */
   throttleUser(shares: number | undefined): Promise<void>
+  /**
+   * Takes one of the user's seats by a request that does not end, until the function returned is called, at most for a
+   * minute. With 0 shares it is the only one: everything else that they ask is 429.
+   */
+  occupySeat(): Promise<() => void>
 
   /** Ends all processes; a throw-away run folder is removed. */
   stop(): Promise<void>
@@ -127,39 +132,12 @@ export function openControlPlane(runDir: string, state: State, releaseGuard: () 
       return target
     },
     throttleUser: (shares) => throttle(api, openApi({ url, caData, token: user.tokens[0] }), user.name, shares),
+    occupySeat: () => occupySeat({ url, caData, token: user.tokens[0] }),
     async stop() {
       api.close()
       await endAll(runDir, { signal: state.temporary ? 'SIGKILL' : 'SIGTERM' })
       if (state.temporary) await rm(runDir, { recursive: true, force: true })
       releaseGuard()
     },
-  }
-}
-
-async function throttle(api: Api, asUser: Api, user: string, shares: number | undefined): Promise<void> {
-  const [level, schema] = throttleObjects(user, shares ?? 0)
-  const levelPath = `${level.path}/${throttleName}`
-  type Level = { metadata: { uid: string } }
-  const before = await api.request('GET', levelPath)
-  const beforeUid = before.status === 200 ? (before.json as Level).metadata.uid : undefined
-  await api.request('DELETE', `${schema.path}/${throttleName}`)
-  await api.request('DELETE', levelPath)
-  let uid: string | undefined
-  if (shares !== undefined) {
-    uid = (await must<Level>(api, 'POST', level.path, level.object)).metadata.uid
-    await must(api, 'POST', schema.path, schema.object)
-  }
-  try {
-    await until(
-      `API priority and fairness of ${user} to be ${shares === undefined ? 'as usual' : 'turned down'}`,
-      async () => {
-        // The API server says at each answer, refusals included, which level the request was on.
-        const at = (await asUser.request('GET', '/version')).headers['x-kubernetes-pf-prioritylevel-uid']
-        return uid === undefined ? at !== undefined && at !== beforeUid : at === uid
-      },
-      { limitMs: 30_000 },
-    )
-  } finally {
-    asUser.close()
   }
 }
