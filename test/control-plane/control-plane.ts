@@ -73,10 +73,10 @@ export type ControlPlane = {
 export async function attachControlPlane(runDir: string): Promise<ControlPlane> {
   const state = await readState(runDir)
   if (state === undefined) throw new ControlPlaneError(`no control plane is up in ${runDir}`)
-  return openControlPlane(runDir, state, () => {})
+  return openControlPlane(runDir, state, async () => {})
 }
 
-export function openControlPlane(runDir: string, state: State, releaseGuard: () => void): ControlPlane {
+export function openControlPlane(runDir: string, state: State, releaseGuard: () => Promise<void>): ControlPlane {
   const { url, etcdUrl, caData, token, user, apiServer } = state
   const { kubeconfig, userKubeconfig, tokens } = files(runDir)
   const api = openApi({ url, caData, token })
@@ -137,7 +137,7 @@ export function openControlPlane(runDir: string, state: State, releaseGuard: () 
       api.close()
       await endAll(runDir, { signal: state.temporary ? 'SIGKILL' : 'SIGTERM' })
       if (state.temporary) await rm(runDir, { recursive: true, force: true })
-      releaseGuard()
+      await releaseGuard()
     },
   }
 }

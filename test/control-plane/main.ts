@@ -42,7 +42,7 @@ try {
   if (abort.signal.aborted) {
     say('interrupted; what had been started was ended')
     process.exitCode = 130
-  } else if (error instanceof ControlPlaneError) {
+  } else if (error instanceof ControlPlaneError || (error instanceof Error && 'syscall' in error)) {
     say(error.message)
     process.exitCode = 1
   } else throw error

@@ -81,8 +81,8 @@ export async function emptyRunDir(runDir: string): Promise<void> {
   for (const folder of ['log', 'cert']) await mkdir(join(runDir, folder), { mode: 0o700 })
 }
 
-/** Starts the process that ends everything when this one dies; the function returned lets it go. */
-export function startGuard(runDir: string, temporary: boolean): () => void {
+/** Starts the process that ends everything when this one dies; the function returned lets it go without that. */
+export function startGuard(runDir: string, temporary: boolean): () => Promise<void> {
   const script = fileURLToPath(new URL('guard.ts', import.meta.url))
   const guard: ChildProcess = spawn(process.execPath, [script, runDir, temporary ? 'remove' : 'keep'], {
     cwd: '/',
@@ -95,5 +95,9 @@ export function startGuard(runDir: string, temporary: boolean): () => void {
   const pipe = guard.stdin as Socket
   pipe.on('error', () => {})
   pipe.unref()
-  return () => pipe.destroy()
+  return () =>
+    new Promise((done) => {
+      pipe.once('close', done)
+      pipe.end('done', () => pipe.destroy())
+    })
 }

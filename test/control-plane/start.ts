@@ -64,7 +64,7 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
   await claimRunDir(runDir)
   return withRunDirLock(runDir, { progress, signal }, async () => {
     await emptyRunDir(runDir)
-    const releaseGuard = (options.guard ?? true) ? startGuard(runDir, temporary) : () => {}
+    const releaseGuard = (options.guard ?? true) ? startGuard(runDir, temporary) : async () => {}
     try {
       const programs = Object.fromEntries(Object.entries(binaries).map(([name, { path }]) => [name, path])) as Programs
       const state = await startComponents({ ...options, runDir, nodes, kwok, temporary, progress, programs })
@@ -73,7 +73,7 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
     } catch (error) {
       const logs = await logTails(runDir, 8)
       await endAll(runDir, { signal: 'SIGKILL' })
-      releaseGuard()
+      await releaseGuard()
       if (signal?.aborted) {
         if (temporary) await rm(runDir, { recursive: true, force: true })
         throw error
