@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { UniqueViolation } from '../src/store/database.ts'
+import { openDatabase, UniqueViolation } from '../src/store/database.ts'
 import { acquireLease, inFencedTransaction, LeaseLost, releaseLease } from '../src/store/lease.ts'
 import { inTransaction } from '../src/store/transaction.ts'
-import { useDatabase } from './support/database.ts'
+import { admin, connectionTo, useDatabase } from './support/database.ts'
 
 const t = useDatabase()
 
@@ -38,6 +38,31 @@ describe('inTransaction', () => {
     })
     expect(runs).toBe(3)
   })
+})
+
+test('connections that the server ends, in whatever state, fail their work and nothing else', async () => {
+  const db = openDatabase({ connection: connectionTo(t.name), max: 8 })
+  let ended = false
+  const outcomes = Array.from({ length: 16 }, async () => {
+    const seen: unknown[] = []
+    while (!ended) {
+      await inTransaction(db, async (tx) => {
+        await tx.query('select 1')
+        await tx.query('select pg_sleep(0.001)')
+      }).catch((error: unknown) => seen.push(error))
+    }
+    return seen
+  })
+  for (let round = 0; round < 30; round += 1)
+    await admin(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${t.name}' and application_name = 'podyard' and pid <> pg_backend_pid()`,
+    )
+  ended = true
+  const failures = (await Promise.all(outcomes)).flat()
+  expect(failures.length).toBeGreaterThan(0)
+  for (const failure of failures) expect(failure).toMatchObject({ family: 'storage', status: 503 })
+  expect(await db.query('select 1 as one')).toEqual([{ one: 1 }])
+  await db.close()
 })
 
 describe('lease', () => {

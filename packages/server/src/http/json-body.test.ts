@@ -62,6 +62,9 @@ describe('parseJsonBody', () => {
     expect(parse('["v1.5", 3]', { plainIntegers: true })).toEqual(['v1.5', 3])
   })
 
+  test('a number with an exponent is what it is: only digits that would be changed are refused', () =>
+    expect(parse('[1e300, 1.5e20]')).toEqual([1e300, 1.5e20]))
+
   test('too deep, in a member that nobody reads too', () => {
     expect(() => parse(`{"x":${'['.repeat(1001)}${']'.repeat(1001)}}`)).toThrow('exceeded max depth')
     expect(parse(`["${'[\\"'.repeat(2000)}"]`)).toHaveLength(1)

@@ -131,11 +131,11 @@ function firstProblem(text: string, options: JsonBodyOptions): string | undefine
         if (word !== null) i += word[0].length
         else if (digits !== null) {
           const value = Number(digits[0])
-          if (Number.isInteger(value) && !Number.isSafeInteger(value))
+          const isPlain = digits[1] === undefined && digits[2] === undefined
+          if (isPlain && Number.isInteger(value) && !Number.isSafeInteger(value))
             return `a number at ${at(i)} is beyond 2^53 and would be rounded`
           if (!Number.isFinite(value)) return `a number at ${at(i)} is out of range`
-          if (options.plainIntegers === true && (digits[1] !== undefined || digits[2] !== undefined))
-            return `a number at ${at(i)} is not written as an integer`
+          if (options.plainIntegers === true && !isPlain) return `a number at ${at(i)} is not written as an integer`
           i += digits[0].length
         } else return unexpected()
       }

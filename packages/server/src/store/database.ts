@@ -49,6 +49,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: 'podyard',
   })
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The pool listens while a connection is idle, the transaction while it has it. A server that says farewell (57P01) while
+  // a connection is being thrown away would find nobody listening, and end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return {
     kind: 'database',
     pool,
