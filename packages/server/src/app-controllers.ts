@@ -81,6 +81,7 @@ export function runControllers(options: ControllersOptions): Controllers {
       metrics,
     })
     const sync = async () => {
+      if (config.sync === 'off') return firstPass.resolve()
       const target = await registerCluster({
         db,
         kube: cluster.kube,

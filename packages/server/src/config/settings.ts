@@ -68,6 +68,13 @@ export const settingsSchema = Type.Object(
       description: 'business that the cluster belongs to in the inventory; made when absent',
       expects: 'a name of 1 to 256 characters',
     }),
+    sync: Type.Unsafe<'on' | 'off'>({
+      type: 'string',
+      enum: ['on', 'off'],
+      default: 'on',
+      description: "whether the cluster's nodes, namespaces, workloads and pods are kept in the inventory",
+      expects: 'on or off',
+    }),
     adminToken: Type.Optional(
       Type.String({
         pattern: '^[!-~]{8,}$',
