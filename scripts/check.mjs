@@ -16,6 +16,7 @@ const npm = process.env.npm_execpath?.endsWith('.js') ? [node, process.env.npm_e
 const alsoTyped = [
   'bench',
   'e2e',
+  'test/cluster',
   'test/control-plane',
   ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`),
 ]
