@@ -24,7 +24,12 @@ export type ProvidedCluster = {
 
 export async function provideCluster(
   config: Config,
-  deps: { readonly logger: Logger; readonly metrics: Metrics },
+  deps: {
+    readonly logger: Logger
+    readonly metrics: Metrics
+    /** What exec plugins of a kubeconfig run with. */
+    readonly environment: Readonly<Record<string, string | undefined>>
+  },
 ): Promise<ProvidedCluster> {
   const requests = deps.metrics.counter('podyard_kube_requests_total', 'Requests to the Kubernetes API', [
     'verb',
@@ -49,10 +54,10 @@ export async function provideCluster(
     const kubeConfig =
       config.inCluster !== undefined
         ? await loadInClusterConfig(config.inCluster)
-        : await loadKubeConfig(
-            config.kubeconfig,
-            config.kubeContext === undefined ? {} : { context: config.kubeContext },
-          )
+        : await loadKubeConfig(config.kubeconfig, {
+            environment: deps.environment,
+            ...(config.kubeContext === undefined ? {} : { context: config.kubeContext }),
+          })
     const kube = connect(kubeConfig)
     return {
       kube,

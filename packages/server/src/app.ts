@@ -36,7 +36,10 @@ export const version = (
  * Builds and starts everything: database, cluster, controllers, HTTP. What was started is stopped again when a later
  * step fails.
  */
-export async function startApp(config: Config, deps: { readonly logger: Logger }): Promise<RunningApp> {
+export async function startApp(
+  config: Config,
+  deps: { readonly logger: Logger; readonly environment?: Readonly<Record<string, string | undefined>> },
+): Promise<RunningApp> {
   const { logger } = deps
   const stops: (() => Promise<unknown>)[] = []
   let stopping: Promise<void> | undefined
@@ -98,7 +101,7 @@ export async function startApp(config: Config, deps: { readonly logger: Logger }
     })
     stops.push(() => app.close())
 
-    const cluster = await provideCluster(config, { logger, metrics })
+    const cluster = await provideCluster(config, { logger, metrics, environment: deps.environment ?? {} })
     stops.push(() => cluster.stop())
 
     const running = new AbortController()

@@ -50,14 +50,15 @@ export async function serve(flags: Readonly<Record<string, string | undefined>>)
       config.access === 'token' && config.adminToken === undefined ? await ensureAdminToken(config.dataDir) : undefined
 
     const { startApp } = await import('./app.ts')
-    const app = await startApp(made === undefined ? config : { ...config, adminToken: made.token }, { logger }).catch(
-      (error: unknown) => {
-        // A defect has its place in the log; what somebody can do something about is told in one line below.
-        if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)
-          logger.fatal({ err: error }, 'the start failed')
-        throw explain(error, config)
-      },
-    )
+    const app = await startApp(made === undefined ? config : { ...config, adminToken: made.token }, {
+      logger,
+      environment: process.env,
+    }).catch((error: unknown) => {
+      // A defect has its place in the log; what somebody can do something about is told in one line below.
+      if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)
+        logger.fatal({ err: error }, 'the start failed')
+      throw explain(error, config)
+    })
     stop.with(async () => {
       await app.stop()
     })

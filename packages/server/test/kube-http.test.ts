@@ -1,3 +1,4 @@
+import type { V1Deployment } from '@kubernetes/client-node'
 import { describe, expect, test } from 'vitest'
 import { createKubeClient, KubeError, resources } from '../src/kube/index.ts'
 import { sendJson, sendStatus } from './support/scripted-api-server.ts'
@@ -80,6 +81,34 @@ describe('requests', () => {
     expect(new Set(server.requests.map((each) => each.headers.authorization))).toEqual(new Set(['Bearer secret']))
     // The one connection is kept.
     expect(new Set(server.requests.map((each) => each.connection))).toEqual(new Set([1]))
+  })
+
+  test('an apply is a patch of its own kind', async () => {
+    const { server, client } = await serve((_, response) => sendJson(response, 200, { metadata: { name: 'd' } }))
+    const object = { metadata: { name: 'd', namespace: 'a' }, spec: { replicas: 2 } } as V1Deployment
+    await client.apply(resources.deployments, object, { fieldManager: 'podyard' })
+    await client.apply(resources.nodes, { metadata: { name: 'n' } }, { fieldManager: 'p', force: true, dryRun: true })
+    expect(server.requests.map(({ method, path, query, body }) => ({ method, path, query, body }))).toEqual([
+      {
+        method: 'PATCH',
+        path: '/apis/apps/v1/namespaces/a/deployments/d',
+        query: { fieldManager: 'podyard' },
+        body: { apiVersion: 'apps/v1', kind: 'Deployment', ...object },
+      },
+      {
+        method: 'PATCH',
+        path: '/api/v1/nodes/n',
+        query: { fieldManager: 'p', force: 'true', dryRun: 'All' },
+        body: { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } },
+      },
+    ])
+    expect(server.requests.map(({ headers }) => headers['content-type'])).toEqual(
+      Array(2).fill('application/apply-patch+yaml'),
+    )
+    const nameless = client.apply(resources.nodes, { metadata: {} }, { fieldManager: 'p' })
+    expect(await failure(nameless)).toBeInstanceOf(TypeError)
+    expect(await failure(client.apply(resources.deployments, object, { fieldManager: '' }))).toBeInstanceOf(TypeError)
+    expect(server.requests).toHaveLength(2)
   })
 
   test('a server address with a path keeps it', async () => {

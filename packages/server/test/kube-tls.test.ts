@@ -153,7 +153,6 @@ describe('loadKubeConfig', () => {
   })
 
   test.each([
-    ['an exec plugin', {}, { exec: { command: 'aws' } }],
     ['an auth provider', {}, { 'auth-provider': { name: 'oidc' } }],
     ['basic authentication', {}, { username: 'admin', password: 'hunter2' }],
     ['impersonation', {}, { as: 'somebody', token: 'secret' }],

@@ -1,3 +1,4 @@
+import { applyRequest } from './apply.ts'
 import { createHttp, type HttpOptions, type HttpRequest } from './http.ts'
 import type { KubeConfig } from './kube-config.ts'
 import { listObjects } from './list.ts'
@@ -57,6 +58,8 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions 
         },
         callOptions,
       ),
+
+    apply: async (resource, object, applyOptions) => call(applyRequest(resource, object, applyOptions), applyOptions),
 
     delete: async (resource, at, deleteOptions = {}) => {
       const { preconditions, propagationPolicy, gracePeriodSeconds } = deleteOptions

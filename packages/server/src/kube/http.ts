@@ -1,14 +1,15 @@
-import { createSecureContext, type SecureContext } from 'node:tls'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { backoffMs } from './backoff.ts'
 import { describeFailure, KubeConnectionError, mayRepeat } from './connection-error.ts'
+import { type Connections, createConnections } from './connections.ts'
+import { createCredentialSource } from './credential-source.ts'
 import { type Deadline, orAborted, withDeadline } from './deadline.ts'
-import { type KubeConfig, KubeConfigError } from './kube-config.ts'
+import type { KubeConfig } from './kube-config.ts'
+import { KubeConfigError } from './kube-config-error.ts'
 import { errorFromAnswer, parseRetryAfter } from './status.ts'
-import { createTokenSource } from './token-source.ts'
 import { type CallOptions, KubeError } from './types.ts'
 
-export type KubeVerb = 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete'
+export type KubeVerb = 'get' | 'list' | 'watch' | 'create' | 'patch' | 'apply' | 'delete'
 
 /** One request that was sent, for metrics: repeats count one by one, a watch counts when it is answered. */
 export type RequestRecord = {
@@ -56,42 +57,23 @@ export type KubeHttp = {
 }
 
 const defaultTimeoutMs = 30_000
-const connectTimeoutMs = 10_000
-/** A page of 500 pods is about 5 MB; nothing that we ask for comes near this. */
-const maxAnswerBytes = 256 * 1024 * 1024
 /** Between tries of one call; a call makes at most `maxTries` after broken connections. */
 const retryBackoff = { baseMs: 100, maxMs: 5_000 }
 const maxTries = 5
 
-/**
- * HTTP/1.1 with kept connections: undici's pool answers four to six times as many calls a second as the client library
- * that connects anew for each. Watches get a pool of their own without a bound, so that each has its own connection: on
- * a shared HTTP/2 one the server closed a watch as too slow during a burst of writes, after 132 of 1,000 events.
- */
+/** @throws KubeConfigError when the configuration cannot be used (address, certificates) */
 export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeHttp {
-  const { origin, prefix } = splitServer(config.server)
+  const connections = createConnections(config, options.connections ?? 32)
+  const { origin, prefix } = connections
   const random = options.random ?? Math.random
-  const tokens = createTokenSource(config, () => performance.now())
-  const secureContext = origin.startsWith('https:') ? secureContextOf(config) : undefined
-  const base = {
-    allowH2: false,
-    // Below the 60 s after which load balancers drop idle connections, and the 90 s of kube-apiserver.
-    keepAliveTimeout: 30_000,
-    connect: {
-      timeout: connectTimeoutMs,
-      rejectUnauthorized: config.insecureSkipTlsVerify !== true,
-      ...(secureContext ? { secureContext } : {}),
-      ...(config.tlsServerName ? { servername: config.tlsServerName } : {}),
-    },
-  }
-  const calls = new Pool(origin, { ...base, connections: options.connections ?? 32, maxResponseSize: maxAnswerBytes })
-  const watches = new Pool(origin, { ...base, connections: null })
-  let closing: Promise<unknown> | undefined
+  const credentials = createCredentialSource(config, { nowMs: () => performance.now(), timeMs: () => Date.now() })
 
-  /** One request, and one more when a 401 turns up a newer token. */
-  async function send(pool: Pool, request: HttpRequest, signal: AbortSignal, idleTimeoutMs: number) {
+  /** One request, and one more when a 401 turns up another credential. */
+  async function send(kind: keyof Connections, request: HttpRequest, signal: AbortSignal, idleTimeoutMs: number) {
     for (let renewed = false; ; renewed = true) {
-      const token = await tokens.current()
+      const credential = await orAborted(credentials.current(), signal)
+      const { token } = credential
+      const pool = connections.for(credential)[kind]
       const startedMs = performance.now()
       let code = 0
       try {
@@ -115,7 +97,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
           signal,
         )
         code = answer.statusCode
-        if (code !== 401 || renewed || !(await tokens.renew(token))) return answer
+        if (code !== 401 || renewed || !(await orAborted(credentials.renew(credential), signal))) return answer
         await answer.body.dump()
       } finally {
         const seconds = (performance.now() - startedMs) / 1000
@@ -140,7 +122,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
       const jitterMs = backoffMs(retryBackoff, tries - 1, random())
       try {
         // No timeout of undici's: the deadline ends everything.
-        const answer = await send(calls, request, deadline.signal, 0)
+        const answer = await send('calls', request, deadline.signal, 0)
         const text = await answer.body.text()
         if (isSuccess(answer)) return parseAnswer(text)
         const refusal = refusalOf(answer, text)
@@ -175,7 +157,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
       let answer: Dispatcher.ResponseData
       let text: string
       try {
-        answer = await send(watches, request, signal, idleTimeoutMs)
+        answer = await send('watches', request, signal, idleTimeoutMs)
         if (isSuccess(answer)) return answer.body
         text = await readText(answer.body, 64 * 1024)
       } catch (error) {
@@ -187,8 +169,8 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
     streamError,
 
     async close() {
-      closing ??= Promise.all([watches.destroy(), calls.close()])
-      await closing
+      credentials.close()
+      await connections.close()
     },
   }
 }
@@ -232,36 +214,4 @@ async function readText(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
     if (bytes >= maxBytes) break
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function splitServer(server: string): { readonly origin: string; readonly prefix: string } {
-  if (!URL.canParse(server)) throw new KubeConfigError(`the server address of the cluster is not a URL`)
-  const url = new URL(server)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw new KubeConfigError(`the server address of the cluster must begin with https:// or http://`)
-  }
-  // They would show in every message.
-  if (url.username !== '' || url.password !== '') {
-    throw new KubeConfigError('the server address of the cluster must not hold credentials')
-  }
-  return { origin: url.origin, prefix: url.pathname.replace(/\/+$/, '') }
-}
-
-/** Made once: parsing the certificates for each connection costs more than the rest of the handshake's set-up. */
-function secureContextOf(config: KubeConfig): SecureContext {
-  const { caData, certificateData, keyData } = config
-  try {
-    return createSecureContext({
-      ...(caData ? { ca: pem(caData) } : {}),
-      ...(certificateData ? { cert: pem(certificateData) } : {}),
-      ...(keyData ? { key: pem(keyData) } : {}),
-    })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new KubeConfigError(`the certificates or the key for the cluster cannot be used: ${code ?? 'unknown'}`)
-  }
-}
-
-function pem(data: string): string {
-  return data.includes('-----BEGIN') ? data : Buffer.from(data, 'base64').toString('utf8')
 }

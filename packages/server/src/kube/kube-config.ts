@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Cluster, User } from '@kubernetes/client-node'
+import { type ExecPlugin, readExecPlugin } from './exec-plugin.ts'
+import { KubeConfigError } from './kube-config-error.ts'
 
 /**
  * How to reach one cluster, and as whom. Made by `loadKubeConfig` or `loadInClusterConfig`, or written down directly
@@ -19,24 +21,25 @@ export type KubeConfig = {
   readonly token?: string
   /** Read again at most once a minute, and at once after a 401. Wins over `token`, as everywhere in Kubernetes. */
   readonly tokenFile?: string
+  /** The program that gives the credentials; asked only when there is neither `token` nor `tokenFile`. */
+  readonly exec?: ExecPlugin
   readonly insecureSkipTlsVerify?: boolean
   /** The name in the server's certificate, where it differs from the host. */
   readonly tlsServerName?: string
-}
-
-/** What is wrong with a cluster's configuration, in one line that may be shown; never holds a credential. */
-export class KubeConfigError extends Error {
-  override readonly name = 'KubeConfigError'
 }
 
 /**
  * Reads a kubeconfig file.
  *
  * @param options.context the context to use; the file's current one when absent
- * @throws KubeConfigError for a file that is missing or broken, and for what is not supported: exec plugins, auth
- *   providers, basic authentication, impersonation, proxies
+ * @param options.environment what an exec plugin runs with, beside what the file gives it: this process's own environment
+ * @throws KubeConfigError for a file that is missing or broken, and for what is not supported: exec plugins that need a
+ *   terminal, auth providers, basic authentication, impersonation, proxies
  */
-export async function loadKubeConfig(path: string, options: { readonly context?: string } = {}): Promise<KubeConfig> {
+export async function loadKubeConfig(
+  path: string,
+  options: { readonly context?: string; readonly environment?: Readonly<Record<string, string | undefined>> } = {},
+): Promise<KubeConfig> {
   const text = await readText(path, 'the kubeconfig')
   // Here and only here: the import costs 0.6 s and 90 MB.
   const { KubeConfig: Parser, loadYaml } = await import('@kubernetes/client-node')
@@ -63,8 +66,19 @@ export async function loadKubeConfig(path: string, options: { readonly context?:
   const caData = cluster.caData ?? (await readOptional(cluster.caFile, 'the certificate authority'))
   const certificateData = user?.certData ?? (await readOptional(user?.certFile, 'the client certificate'))
   const keyData = user?.keyData ?? (await readOptional(user?.keyFile, 'the client key'))
-  // The parser drops the member `tokenFile` (it reads one named `token-file`, which nobody writes).
-  const tokenFile = user ? rawTokenFile(raw, user.name) : undefined
+  // The parser drops the member `tokenFile` (it reads one named `token-file`, which nobody writes), and checks no `exec`.
+  const written = user ? rawMember(raw, 'user', user.name) : {}
+  const tokenFile = typeof written.tokenFile === 'string' && written.tokenFile !== '' ? written.tokenFile : undefined
+  const exec =
+    user && written.exec
+      ? readExecPlugin(written.exec, {
+          path,
+          user: user.name,
+          cluster: rawMember(raw, 'cluster', cluster.name),
+          caData: caData?.includes('-----BEGIN') ? Buffer.from(caData).toString('base64') : caData,
+          environment: options.environment ?? {},
+        })
+      : undefined
   return {
     server: cluster.server,
     namespace: context.namespace ?? 'default',
@@ -73,6 +87,7 @@ export async function loadKubeConfig(path: string, options: { readonly context?:
     ...(keyData ? { keyData } : {}),
     ...(user?.token ? { token: user.token } : {}),
     ...(tokenFile ? { tokenFile: resolve(dirname(resolve(path)), tokenFile) } : {}),
+    ...(exec ? { exec } : {}),
     ...(cluster.skipTLSVerify ? { insecureSkipTlsVerify: true } : {}),
     ...(cluster.tlsServerName ? { tlsServerName: cluster.tlsServerName } : {}),
   }
@@ -105,23 +120,24 @@ function refuseUnsupported(path: string, cluster: Cluster, user: User | undefine
   const refuse = (who: string, what: string, instead: string) => {
     throw new KubeConfigError(`${who} of the kubeconfig ${path} uses ${what}, which is not supported: ${instead}`)
   }
-  const credentials = 'give a token, a tokenFile or a client certificate'
+  const credentials = 'give a token, a tokenFile, a client certificate or an exec plugin'
   if (cluster.proxyUrl) {
     refuse(`cluster "${cluster.name}"`, 'a proxy (proxy-url)', 'give an address that can be reached directly')
   }
   if (user === undefined) return
   const who = `user "${user.name}"`
-  if (user.exec) refuse(who, 'an exec plugin', credentials)
   if (user.authProvider) refuse(who, 'an auth provider', credentials)
   if (user.username || user.password) refuse(who, 'basic authentication', credentials)
   // Left out in silence we would act with the rights of the one who impersonates.
   if (user.impersonateUser) refuse(who, 'impersonation (as)', credentials)
 }
 
-function rawTokenFile(raw: unknown, userName: string): string | undefined {
-  const users = (raw as { users?: readonly { name?: unknown; user?: { tokenFile?: unknown } | null }[] }).users ?? []
-  const file = users.find((each) => each.name === userName)?.user?.tokenFile
-  return typeof file === 'string' && file !== '' ? file : undefined
+/** The member `user` or `cluster` of the entry of that name, as it stands in the file. */
+function rawMember(raw: unknown, what: 'user' | 'cluster', name: string): Readonly<Record<string, unknown>> {
+  type Entry = { readonly name?: unknown; readonly user?: unknown; readonly cluster?: unknown }
+  const entries = (raw as Readonly<Record<string, readonly Entry[] | undefined>>)[`${what}s`] ?? []
+  const member = entries.find((each) => each.name === name)?.[what]
+  return typeof member === 'object' && member !== null ? (member as Readonly<Record<string, unknown>>) : {}
 }
 
 async function readOptional(path: string | undefined, what: string): Promise<string | undefined> {

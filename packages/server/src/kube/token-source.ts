@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { KubeConfigError } from './kube-config.ts'
+import { KubeConfigError } from './kube-config-error.ts'
 
 /** The bearer token to send, kept fresh: a mounted service account token is replaced about once an hour. */
 export type TokenSource = {

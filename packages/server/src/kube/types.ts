@@ -56,6 +56,16 @@ export type CallOptions = {
   readonly timeoutMs?: number
 }
 
+export type ApplyOptions = CallOptions & {
+  /** Who owns the fields from now on. */
+  readonly fieldManager: string
+  /** Take over fields that others own, rather than be refused (409, a cause for each). Default false. */
+  readonly force?: boolean
+  readonly dryRun?: boolean
+  readonly namespace?: string
+  readonly subresource?: 'status'
+}
+
 export type ListOptions = CallOptions & {
   /** All namespaces when absent. */
   readonly namespace?: string
@@ -120,6 +130,12 @@ export type KubeClient = {
     patch: Patch,
     options?: CallOptions & { readonly dryRun?: boolean; readonly subresource?: 'status' | 'scale' },
   ): Promise<T>
+  /**
+   * Server-side apply: makes the object or changes it to hold these fields, which become the field manager's. A field
+   * of another value that somebody else owns is a KubeError with code 409, reason `Conflict` and a cause per field
+   * (`FieldManagerConflict`), unless `force` says to take it over.
+   */
+  apply<T extends KubeObject>(resource: Resource<T>, object: T, options: ApplyOptions): Promise<T>
   /** `'not-found'` when there was nothing to delete; a failed precondition is a KubeError with code 409. */
   delete(resource: Resource, at: ObjectName, options?: DeleteOptions): Promise<'deleted' | 'not-found'>
   /** GET of a plain path, such as `/version`. */
@@ -159,7 +175,7 @@ export class KubeError extends Error {
   /** `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, `Forbidden`, `Expired`, ... or '' when there was none. */
   readonly reason: string
   readonly retryAfterSeconds: number | undefined
-  /** `details.causes` of an Invalid: which field and why. */
+  /** `details.causes` of an Invalid, or of an apply's Conflict: which field and why. */
   readonly causes: readonly { readonly field: string; readonly reason: string; readonly message: string }[]
   constructor(init: {
     readonly code: number
