@@ -8,6 +8,8 @@ export class BodyError extends Error {
 export type JsonBodyOptions = {
   /** Refuse numbers with a fraction or an exponent where they are whole (`1.0`, `1e2`), as Go's integers do. */
   readonly plainIntegers?: boolean
+  /** Let numbers pass that are beyond any double (`1e400`): they come as Infinity, which the caller must look for. */
+  readonly infinite?: boolean
 }
 
 /** Nesting deeper than this is refused: PostgreSQL's own JSON reader would run out of stack some levels further. */
@@ -52,7 +54,8 @@ const fraction = /\d(?:\.\d|[eE])/
  * 1.2 ms. Never deeper than the limit, so it cannot run out of stack.
  */
 function inspect(value: unknown, depth: number): 'too deep' | 'rounded' | undefined {
-  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? 'rounded' : undefined
+  // Infinity would be stored as null.
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? 'rounded' : undefined
   if (typeof value !== 'object' || value === null) return undefined
   if (depth >= maxDepth) return 'too deep'
   for (const member of Array.isArray(value) ? value : Object.values(value)) {
@@ -134,7 +137,7 @@ function firstProblem(text: string, options: JsonBodyOptions): string | undefine
           const isPlain = digits[1] === undefined && digits[2] === undefined
           if (isPlain && Number.isInteger(value) && !Number.isSafeInteger(value))
             return `a number at ${at(i)} is beyond 2^53 and would be rounded`
-          if (!Number.isFinite(value)) return `a number at ${at(i)} is out of range`
+          if (!Number.isFinite(value) && options.infinite !== true) return `a number at ${at(i)} is out of range`
           if (options.plainIntegers === true && !isPlain) return `a number at ${at(i)} is not written as an integer`
           i += digits[0].length
         } else return unexpected()

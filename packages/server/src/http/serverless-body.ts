@@ -16,7 +16,7 @@ const fractions = /\d(?:\.\d|[eE])/
  * `plainIntegers` of parseJsonBody would refuse, without a name). The second pass runs only when there are some.
  */
 export function parseServerlessBody(bytes: Buffer): unknown {
-  const value = parseJsonBody(bytes)
+  const value = parseJsonBody(bytes, { infinite: true })
   const text = bytes.toString('utf8')
   if (value === undefined || !fractions.test(text)) return value
   const revive = (_key: string, member: unknown, context: { readonly source?: string }) =>
