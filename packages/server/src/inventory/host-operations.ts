@@ -112,7 +112,10 @@ function unwrapHost(body: Readonly<Record<string, unknown>>): unknown {
 
 /** "3,4", or a number, or a list of numbers. */
 function hostIdsOf(given: unknown): number[] {
-  const texts = Array.isArray(given) ? given.map(String) : String(given ?? '').split(',')
+  // Only text and numbers become text: an object may bring a `toString` of its own that is no function.
+  const texts = (Array.isArray(given) ? given : typeof given === 'string' ? given.split(',') : [given ?? '']).map(
+    (one) => (typeof one === 'string' || typeof one === 'number' ? String(one) : ''),
+  )
   const ids = texts.map((text) => (/^\s*\d+\s*$/.test(text) ? Number(text) : Number.NaN))
   if (!ids.every((id) => Number.isSafeInteger(id))) throw cmdbErrors.invalid('bk_host_id')
   return ids
