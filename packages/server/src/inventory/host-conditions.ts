@@ -65,7 +65,8 @@ function columnsOf(flag: string | null | undefined, suffix: '' | '_v6'): string[
   const flags = (flag ?? '').split('|')
   if (flags.some((one) => one !== 'bk_host_innerip' && one !== 'bk_host_outerip'))
     throw cmdbErrors.untyped(`unsupported ip.flag ${(flag ?? '').slice(0, 128)}`)
-  return flags.map((one) => `${one}${suffix}`)
+  // Each once: a repeated one is another condition for the database, and a body holds 300,000.
+  return [...new Set(flags)].map((one) => `${one}${suffix}`)
 }
 
 /** Addresses that do not parse are dropped; when none is left, no host matches. */
