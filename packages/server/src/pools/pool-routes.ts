@@ -57,10 +57,9 @@ export function addPoolRoutes(scope: App, service: PoolService): void {
         body: named(PoolCreateBody),
         response: {
           200: named(PoolCreateAnswer),
-          400: {
-            ...named(PoolCreateAnswer),
+          400: Type.Union([named(PoolCreateAnswer), named(ServerlessError)], {
             description: 'No pool was made (4104), or the body cannot be decoded (130600, without `result`).',
-          },
+          }),
           413: error('The body is over 8 MiB.'),
           ...common,
         },
@@ -191,7 +190,7 @@ function addEventRoute(scope: App, service: PoolService): void {
         params: Type.Object({ id: Type.String() }),
         querystring: PoolEventQuery,
         response: {
-          200: named(PoolEventListSchema),
+          200: { ...named(PoolEventListSchema), description: 'A part of the story, oldest first.' },
           400: problemResponse('A limit or cursor that cannot be, or broken percent-encoding.'),
           401: problemResponse('Credentials are required, or are not valid.'),
           403: problemResponse('A foreign host name or page, while Podyard runs open.'),
