@@ -35,12 +35,37 @@ export type RunningController = {
 
 export type PoolCluster = ReturnType<typeof usePoolCluster>
 
-/** A database and a simulated cluster of the test file's own, and as many pool controllers one after the other as a test wants. */
-export function usePoolCluster(options: { readonly delays?: KubeletDelays; readonly nodes?: number } = {}) {
+/** A cluster to run pools on, as far as tests of pools want to know. */
+export type TestCluster = {
+  readonly kube: KubeClient
+  readonly namespace: string
+  /** When it is a simulated one. */
+  readonly simulator?: Simulator
+  stop(): Promise<void>
+}
+
+export type PoolClusterOptions = {
+  readonly delays?: KubeletDelays
+  readonly nodes?: number
+  /** Another cluster than a simulated one of the file's own. */
+  readonly connect?: () => Promise<TestCluster>
+}
+
+/** A database and a cluster of the test file's own, and as many pool controllers one after the other as a test wants. */
+export function usePoolCluster(options: PoolClusterOptions = {}) {
   const t = useDatabase()
+  let cluster: TestCluster
   const state = {
-    simulator: undefined as unknown as Simulator,
-    kube: undefined as unknown as KubeClient,
+    get simulator(): Simulator {
+      if (cluster.simulator === undefined) throw new Error('this cluster is not a simulated one')
+      return cluster.simulator
+    },
+    get kube(): KubeClient {
+      return cluster.kube
+    },
+    get namespace(): string {
+      return cluster.namespace
+    },
     changes: undefined as unknown as PoolChanges,
     service: undefined as unknown as PoolService,
     metrics: createMetrics(),
@@ -81,7 +106,7 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
     /** Every pod that carries the pool's label, those that are ending included. */
     async pods(id: string) {
       const { items } = await state.kube.list(resources.pods, {
-        namespace: 'default',
+        namespace: cluster.namespace,
         labelSelector: `app=function-agent-${id}`,
       })
       return items
@@ -89,7 +114,8 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
   }
 
   async function find<T extends KubeObject>(resource: Resource<T>, name: string): Promise<T | undefined> {
-    const { items } = await state.kube.list(resource, { namespace: 'default', fieldSelector: `metadata.name=${name}` })
+    const { namespace } = cluster
+    const { items } = await cluster.kube.list(resource, { namespace, fieldSelector: `metadata.name=${name}` })
     return items[0]
   }
 
@@ -119,7 +145,7 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
       lease,
       kube,
       reflectors,
-      namespace: 'default',
+      namespace: cluster.namespace,
       template: checkTemplate(defaultTemplate, 'template'),
       poolChanges: changes,
       logger: createLogger({ level: 'error' }),
@@ -138,28 +164,42 @@ export function usePoolCluster(options: { readonly delays?: KubeletDelays; reado
   }
 
   beforeAll(async () => {
-    state.simulator = await startSimulator({ delays: options.delays ?? zeroDelays, nodes: options.nodes ?? 3 })
-    state.kube = createKubeClient({ server: state.simulator.url, namespace: 'default' })
+    cluster = await (options.connect ?? (() => simulatedCluster(options)))()
     state.changes = createPoolChanges(t.db, 'test')
     state.service = createPoolService(t.db, state.changes)
   })
   afterAll(async () => {
-    await state.kube?.close()
-    await state.simulator?.stop()
+    await cluster?.stop()
   })
   return state
 }
 
-/** Asks again and again until it is so, for 10 seconds at most. */
+async function simulatedCluster({ delays, nodes }: PoolClusterOptions): Promise<TestCluster> {
+  const simulator = await startSimulator({ delays: delays ?? zeroDelays, nodes: nodes ?? 3 })
+  const kube = createKubeClient({ server: simulator.url, namespace: 'default' })
+  return {
+    kube,
+    namespace: 'default',
+    simulator,
+    async stop() {
+      await kube.close()
+      await simulator.stop()
+    },
+  }
+}
+
+/** Asks again and again until it is so, for 20 seconds at most, or for as long as it takes a slow cluster. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<{ readonly isDone: boolean; readonly value: T }>,
+  limitMs = 20_000,
 ): Promise<NonNullable<T>> {
-  const endsAt = performance.now() + 10_000
+  const endsAt = performance.now() + limitMs
   for (;;) {
     const { isDone, value } = await ask()
     if (isDone) return value as NonNullable<T>
-    if (performance.now() > endsAt) throw new Error(`not in 10 s: ${what}; last: ${JSON.stringify(value)}`)
+    if (performance.now() > endsAt)
+      throw new Error(`not in ${limitMs / 1000} s: ${what}; last: ${JSON.stringify(value)}`)
     await delay(10)
   }
 }
