@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/cluster/**/*.test.ts'],
     environment: 'node',
-    globalSetup: ['test/cluster/global-setup.ts'],
+    globalSetup: ['test/cluster/global-setup.ts', 'packages/server/test/support/global-postgres.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'threads',

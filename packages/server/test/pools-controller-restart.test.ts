@@ -1,121 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { storageUnavailable } from '../src/errors.ts'
 import { type KubeClient, resources } from '../src/kube/index.ts'
 import type { Database } from '../src/store/database.ts'
 import { acquireLease, LeaseLost } from '../src/store/lease.ts'
-import { mortal } from './support/mortal.ts'
 import { eventually, usePoolCluster } from './support/pool-cluster.ts'
+import { poolRestarts } from './support/pool-restarts.ts'
 
 const c = usePoolCluster()
 
-/** A small generator with a seed, so that a failing run can be repeated. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
-    return state / 2 ** 32
-  }
-}
-
-/** What the pools of a long story must come to: sizes as last accepted, and for scalable ones the most there may be. */
-type Wanted = { size: number; most: number }
-
-/** Changes and deletes pools at random, and makes one more; only what was acknowledged counts. */
-async function interfere(round: number, wanted: Map<string, Wanted>, random: () => number): Promise<void> {
-  const id = `r${round}`
-  const size = 1 + (round % 3)
-  await c.create({ id, size, ...(round % 2 === 1 ? { max_size: 6 } : {}) })
-  wanted.set(id, { size, most: size })
-  for (const [id, { most }] of [...wanted]) {
-    const chance = random()
-    if (chance < 0.12) {
-      await c.service.remove({ id, group: '' })
-      wanted.delete(id)
-    } else if (chance < 0.4) {
-      const size = 1 + Math.floor(random() * 4)
-      // While another change is under way it is refused.
-      const isAccepted = await c.put(id, { size, max_size: 6 }).then(
-        () => true,
-        () => false,
-      )
-      if (isAccepted) wanted.set(id, { size, most: Math.max(most, size) })
-    }
-  }
-}
-
-async function checkAll(wanted: ReadonlyMap<string, Wanted>): Promise<void> {
-  for (const [id, { size, most }] of wanted) {
-    const view = await c.reaches(id, 4)
-    expect(view).toMatchObject({ size, msg: 'Running' })
-    await eventually(`the pods of ${id}`, async () => {
-      const pods = (await c.pods(id)).filter((pod) => pod.metadata?.deletionTimestamp === undefined)
-      const view = await c.view(id)
-      const isRight = view?.scalable === true ? pods.length >= size && pods.length <= most : pods.length === size
-      return { isDone: isRight && view?.ready_count === pods.length, value: { pods: pods.length, size, most, view } }
-    })
-  }
-  await eventually('only what is wanted left', async () => {
-    const rows = await c.db.query<{ name: string }>('select name from pool')
-    return { isDone: rows.length === wanted.size, value: rows }
-  })
-  const names = [...wanted.keys()].map((id) => `function-agent-${id}`).sort()
-  const labelSelector = 'app.kubernetes.io/managed-by=podyard'
-  const deployments = await c.kube.list(resources.deployments, { namespace: 'default', labelSelector })
-  expect(deployments.items.map((item) => item.metadata?.name).sort()).toEqual(names)
-  await eventually('no pod without a pool', async () => {
-    const { items } = await c.kube.list(resources.pods, { namespace: 'default', labelSelector })
-    const orphans = items.filter((pod) => !names.includes(pod.metadata?.labels?.app ?? ''))
-    return { isDone: orphans.length === 0, value: orphans.map((pod) => pod.metadata?.name) }
-  })
-}
-
-async function clear(): Promise<void> {
-  const rows = await c.db.query<{ name: string }>('select name from pool')
-  for (const { name } of rows) await c.service.remove({ id: name, group: '' })
-  const controller = await c.start()
-  for (const { name } of rows) await c.isRemoved(name)
-  await controller.stop()
-}
-
-test('a controller that is killed at any call leaves nothing that its successor does not finish', async () => {
-  const random = randomFrom(Number(process.env.SEED ?? 7))
-  const wanted = new Map<string, Wanted>()
-  for (let round = 0; round < 40; round += 1) {
-    const process = mortal(c.kube, c.db, 1 + Math.floor(random() * 60), random() < 0.5)
-    const controller = await c.start({ kube: process.kube, db: process.db })
-    await interfere(round, wanted, random)
-    await Promise.race([process.death, delay(300)])
-    await controller.stop().catch(() => {})
-    await process.arrived()
-    if (wanted.size > 8) wanted.delete(await removeOldest(wanted))
-  }
-  const controller = await c.start()
-  await checkAll(wanted)
-  await controller.stop()
-  await clear()
-}, 60_000)
-
-async function removeOldest(wanted: ReadonlyMap<string, Wanted>): Promise<string> {
-  const [id = ''] = wanted.keys()
-  await c.service.remove({ id, group: '' })
-  return id
-}
-
-test('a controller that is told to stop at any moment, too', async () => {
-  const random = randomFrom(Number(process.env.SEED ?? 11))
-  const wanted = new Map<string, Wanted>()
-  for (let round = 0; round < 10; round += 1) {
-    const controller = await c.start()
-    await interfere(round, wanted, random)
-    await delay(random() * 60)
-    await controller.stop()
-  }
-  const controller = await c.start()
-  await checkAll(wanted)
-  await controller.stop()
-  await clear()
-})
+poolRestarts(c, { killed: 40, stopped: 10 })
 
 test('an answer that gets lost makes no second object, even while the watch is behind', async () => {
   const { promise: caughtUp, resolve: catchUp } = Promise.withResolvers<void>()
