@@ -1,41 +1,13 @@
 /**
- * What no client should send, to every route of the document: bodies that are no JSON, headers, paths and queries out of
- * order, too much of anything. Each is answered in the family's own form, and leaves nothing behind.
+ * Bodies that no client should send, to every route of the document: no JSON, names that mean something to JavaScript, too
+ * much of anything. Each is answered in the family's own form, and leaves nothing behind.
  */
 import { Readable } from 'node:stream'
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type AppAnswer, useApp } from './support/app.ts'
-import { answerProblem, type Document, familyOf, type Operation, operationsOf } from './support/openapi-document.ts'
+import { describe, expect, test } from 'vitest'
+import { useRefusals } from './support/refusals.ts'
 
-const app = useApp()
-let document: Document
-let operations: Operation[]
-let before: Readonly<Record<string, string>>
-beforeAll(async () => {
-  document = (await app.send({ method: 'GET', url: '/openapi.json' })).json as Document
-  operations = operationsOf(document)
-  await app.reset()
-  before = await app.fingerprint()
-})
-beforeEach(() => {
-  app.logged.length = 0
-})
-
-/** A path of the operation that points at rows that exist. */
-const urlOf = (operation: Operation) =>
-  operation.path.replace(
-    /\{(\w+)\}/g,
-    (_, name: string) => ({ id: 'pool', kind: 'deployment', flag: 'disabled' })[name] ?? '1',
-  )
-const withBody = () => operations.filter((operation) => operation.body !== undefined)
-
-/** The answer is one of the document's, nothing was logged, and nothing was written. */
-async function expectRefusal(operation: Operation, answer: AppAnswer, sent: string): Promise<void> {
-  const what = `${operation.name} ${sent}: ${answer.status} ${answer.body.slice(0, 300)}`
-  expect(answerProblem(document, operation, answer), what).toBeUndefined()
-  expect(app.logged, what).toEqual([])
-  expect(await app.fingerprint(), what).toEqual(before)
-}
+const refusals = useRefusals()
+const { app, urlOf, expectRefusal } = refusals
 
 const bytes = (...parts: readonly (string | number)[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.from([part]) : Buffer.from(part))))
@@ -86,7 +58,9 @@ describe('bodies that are no JSON: 130600 and 1199000 on every route that reads 
   ])('%s', async (name, body) => {
     // The largest ones on two routes only: what they cost does not depend on the route.
     const large = body.length > 100_000
-    for (const operation of withBody().filter((one) => !large || /updatePool|batch_create_kube_pod/.test(one.name))) {
+    for (const operation of refusals
+      .withBody()
+      .filter((one) => !large || /updatePool|batch_create_kube_pod/.test(one.name))) {
       const answer = await app.send({ method: operation.method, url: urlOf(operation), body })
       await expectRefusal(operation, answer, name)
       expect(answer).toMatchObject(
@@ -98,7 +72,7 @@ describe('bodies that are no JSON: 130600 and 1199000 on every route that reads 
   })
 
   test.each(['/topo/v3', '/host/v3', '/prod/api/v3', '/api/bk-cmdb/prod/api/v3'])('under %s too', async (root) => {
-    for (const operation of operations.filter(({ family }) => family === 'inventory')) {
+    for (const operation of refusals.operations.filter(({ family }) => family === 'inventory')) {
       const url = urlOf(operation).replace('/api/v3', root)
       const answer = await app.send({ method: operation.method, url, body: '{"a":' })
       await expectRefusal(operation, answer, url)
@@ -124,7 +98,7 @@ describe('what JavaScript reads into names', () => {
 
   test('as unknown members they change nothing', async () => {
     // To a pool an empty change is one: to size 0.
-    for (const operation of withBody().filter(({ name }) => name !== 'updatePool')) {
+    for (const operation of refusals.withBody().filter(({ name }) => name !== 'updatePool')) {
       const url = urlOf(operation)
       const plain = await app.send({ method: operation.method, url, body: '{}' })
       for (const name of names)
@@ -138,8 +112,7 @@ describe('what JavaScript reads into names', () => {
         }
     }
     expect(({} as { isAdmin?: unknown }).isAdmin).toBeUndefined()
-    await app.reset()
-    before = await app.fingerprint()
+    await refusals.reset()
   })
 
   test('as names of a client they are kept', async () => {
@@ -168,8 +141,7 @@ describe('what JavaScript reads into names', () => {
     const [row] = (found.json as { data: { info: { labels: object; selector: object }[] } }).data.info
     expect(Object.entries(row?.labels ?? {}).sort()).toEqual(Object.entries(labels).sort())
     expect(JSON.stringify(row?.selector)).toContain('"__proto__":"v"')
-    await app.reset()
-    before = await app.fingerprint()
+    await refusals.reset()
   })
 
   test('an object that brings its own toString is no id', async () => {
@@ -178,7 +150,7 @@ describe('what JavaScript reads into names', () => {
         const answer = await app.send({ method, url: '/api/v3/hosts/batch', body: { bk_host_id: given, bk_sn: 'x' } })
         expect(answer.json, JSON.stringify(given)).toMatchObject({ code: 1199011 })
       }
-    expect(await app.fingerprint()).toEqual(before)
+    expect(await app.fingerprint()).toEqual(refusals.before)
   })
 })
 
@@ -197,7 +169,7 @@ describe('bodies over 8 MiB: 413 on every route that reads one', () => {
     ],
   ]
   test.each(forms)('%s', async (name, form) => {
-    for (const operation of withBody()) {
+    for (const operation of refusals.withBody()) {
       const answer = await app.send({ method: operation.method, url: urlOf(operation), ...form() })
       await expectRefusal(operation, answer, name)
       expect(answer).toMatchObject({
@@ -263,155 +235,6 @@ describe('work out of proportion to what was sent', () => {
     expect(answer.status).toBe(200)
     expect(answer.json).toMatchObject({ code })
     expect(app.logged).toEqual([])
-    expect(await app.fingerprint()).toEqual(before)
-  })
-})
-
-describe('paths and queries', () => {
-  test.each(['%', '%zz', '%e5%ad', '%ff', '%c0%af', 'a%'])('broken percent-encoding in a path: %s', async (broken) => {
-    for (const operation of operations.filter(({ path }) => path.includes('{'))) {
-      const url = operation.path.replace(/\{\w+\}/g, broken)
-      const answer = await app.send({ method: operation.method, url, ...(operation.body ? { body: '{}' } : {}) })
-      await expectRefusal(operation, answer, url)
-      const codes = { serverless: 4104, inventory: 1199000, v1: 400 }
-      expect(answer).toMatchObject({ status: 400, json: { code: codes[operation.family] } })
-    }
-  })
-
-  test.each(['%', '%zz', '%ff'])('broken percent-encoding in a query: %s', async (broken) => {
-    for (const operation of operations) {
-      const url = `${urlOf(operation)}?${operation.parameters[0]?.name ?? 'x'}=${broken}`
-      const answer = await app.send({ method: operation.method, url, ...(operation.body ? { body: '[' } : {}) })
-      await expectRefusal(operation, answer, url)
-    }
-  })
-
-  test('an id that is longer than any', async () => {
-    for (const operation of operations.filter(({ path }) => path.includes('{'))) {
-      for (const id of ['9'.repeat(1_000), '9'.repeat(1_025), 'x'.repeat(10_000), '%F0%9F%90%99'.repeat(300)]) {
-        const url = operation.path.replace(/\{\w+\}$|\{\w+\}(?=\/[^{]*$)/, id).replace(/\{\w+\}/g, 'enable')
-        const answer = await app.send({
-          method: operation.method,
-          url,
-          ...(operation.body ? { body: '{"size":1}' } : {}),
-        })
-        await expectRefusal(operation, answer, url.slice(0, 100))
-        // A name may be repeated, twice; not a whole path.
-        expect(answer.body.length).toBeLessThan(3_000)
-      }
-    }
-  })
-
-  test('a slash at the end, two slashes, another case, dots', async () => {
-    for (const operation of operations) {
-      const path = urlOf(operation)
-      for (const url of [
-        `${path}/`,
-        path.replace('/', '//'),
-        path.toUpperCase(),
-        `${path}/..`,
-        `${path}%2f`,
-        `${path};x=1`,
-      ]) {
-        const answer = await app.send({ method: operation.method, url, ...(operation.body ? { body: '[' } : {}) })
-        const family = familyOf(new URL(url, 'http://localhost').pathname)
-        await expectRefusal({ ...operation, family }, answer, url)
-      }
-    }
-  })
-
-  test('methods that a path does not have', async () => {
-    for (const operation of operations)
-      for (const method of ['HEAD', 'OPTIONS', 'PATCH', 'TRACE', 'GET', 'POST', 'PUT', 'DELETE']) {
-        const url = urlOf(operation)
-        const isThere = operations.some(
-          (one) => one.method === method && new RegExp(`^${one.path.replace(/\{\w+\}/g, '[^/]+')}$`).test(url),
-        )
-        if (isThere || (method === 'HEAD' && operation.family === 'v1')) continue
-        const answer = await app.send({ method, url })
-        expect(answer.status, `${method} ${url}`).toBe(404)
-        if (method !== 'HEAD') await expectRefusal(operation, answer, `${method} ${url}`)
-      }
-  })
-})
-
-describe('headers', () => {
-  const get = { method: 'GET', url: '/serverless/v1/podpools' }
-
-  test.each([
-    ['a line break', 'a\r\nx-evil: 1'],
-    ['a bare newline', 'a\nb'],
-    ['a tab', 'a\tb'],
-    ['NUL', 'a\u0000b'],
-    ['an escape sequence', '\u001b[31mred'],
-    ['a quote', 'a"b'],
-    ['129 characters', 'a'.repeat(129)],
-    ['nothing', ''],
-    ['a space', 'a b'],
-    ['a letter outside ASCII', 'é'],
-  ])('a request id with %s is replaced', async (_name, id) => {
-    for (const header of ['x-request-id', 'x-bkapi-request-id', 'cc_request_id']) {
-      const answer = await app.send({ ...get, headers: { [header]: id } })
-      expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/)
-      expect(answer.headers['x-evil']).toBeUndefined()
-    }
-  })
-
-  test.each([
-    'text/plain',
-    'application/xml',
-    'multipart/form-data; boundary=x',
-    'nonsense',
-    ';',
-    '',
-    'application/json; charset=utf-16',
-    `a/${'b'.repeat(5_000)}`,
-  ])('content type %.40s', async (type) => {
-    for (const operation of withBody()) {
-      const answer = await app.send({
-        method: operation.method,
-        url: urlOf(operation),
-        body: '[',
-        headers: { 'content-type': type },
-      })
-      await expectRefusal(operation, answer, type)
-    }
-  })
-
-  test('credentials and names of any form do no harm while Podyard runs open', async () => {
-    for (const value of [
-      '',
-      'Bearer',
-      'Bearer  ',
-      'Basic x',
-      '{',
-      '[]',
-      'null',
-      '{"bk_username":1}',
-      '{"__proto__":{"bk_username":"x"}}',
-      'x'.repeat(10_000),
-      'é',
-    ])
-      for (const name of [
-        'authorization',
-        'x-bkapi-authorization',
-        'bk_user',
-        'x-bkcmdb-user',
-        'x-bkcmdb-supplier-account',
-        'cookie',
-        'x-bkcmdb-language',
-        'accept',
-        'origin-x',
-      ]) {
-        for (const operation of operations.filter((one) => /listPools|listPoolEvents|list_kube_pod/.test(one.name))) {
-          const answer = await app.send({
-            method: operation.method,
-            url: urlOf(operation),
-            headers: { [name]: value },
-            ...(operation.body ? { body: '{}' } : {}),
-          })
-          await expectRefusal(operation, answer, `${name}: ${value.slice(0, 50)}`)
-        }
-      }
+    expect(await app.fingerprint()).toEqual(refusals.before)
   })
 })

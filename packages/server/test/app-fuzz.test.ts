@@ -6,8 +6,9 @@
 import fc from 'fast-check'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { type AppAnswer, type AppCall, useApp } from './support/app.ts'
+import { oddText, toText } from './support/odd-values.ts'
 import { answerProblem, type Document, type Operation, operationsOf } from './support/openapi-document.ts'
-import { conforming, mutated, oddText, toText } from './support/schema-arbitrary.ts'
+import { conforming, mutated } from './support/schema-arbitrary.ts'
 
 const app = useApp()
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
