@@ -6,6 +6,7 @@ import type { Bench, Report } from './report.ts'
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   'pods-create': () => import('./pods-create.ts'),
   pools: () => import('./pools.ts'),
+  fill: () => import('./fill.ts'),
 }
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,257 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { V1Pod } from '@kubernetes/client-node'
+import { startServerProcess } from '../e2e/support/server-process.ts'
+import {
+  createKubeClient,
+  createReflector,
+  type KubeClient,
+  type Reflector,
+  resources,
+  withoutManagedFields,
+} from '../packages/server/src/kube/index.ts'
+import { provideBinaries } from '../test/control-plane/binaries.ts'
+import type { ControlPlane } from '../test/control-plane/control-plane.ts'
+import { startControlPlane } from '../test/control-plane/start.ts'
+import { type Bench, type BenchOptions, median, type Report, round, spread } from './report.ts'
+
+const pods = 1_000
+/** Podyard's own bound of API writes in flight; the bare client gets the same. */
+const parallel = 16
+const namespace = 'default'
+const adminToken = randomBytes(16).toString('hex')
+const run = promisify(execFile)
+
+/**
+ * From nothing to 1,000 ready pods on a real control plane (KWOK plays the kubelets, controller-manager and scheduler with
+ * raised QPS): a scalable pool, whose pods Podyard creates itself, beside a bare client that creates the very same pods
+ * with the same parallelism; the same with the inventory's sync on; ten pools of 100; and a fixed pool beside `kubectl create
+ * deployment --replicas`. Each round runs every way once, so that a slow phase of the machine hits all of them.
+ */
+export const bench: Bench = {
+  describe: '0 to 1,000 ready pods on a real control plane, beside a bare client and kubectl create deployment',
+  async run(options) {
+    const controlPlane = await startControlPlane({ nodes: 10, progress: options.progress })
+    const { kubectl } = await provideBinaries(['kubectl'], { progress: options.progress })
+    const kube = createKubeClient({
+      server: controlPlane.url,
+      namespace,
+      token: controlPlane.token,
+      caData: controlPlane.caData,
+    })
+    const stop = new AbortController()
+    const reflector = createReflector(kube, resources.pods, { namespace, transform: withoutManagedFields })
+    const watching = reflector.run(stop.signal)
+    try {
+      await reflector.synced
+      return await measure(options, controlPlane, kube, reflector, kubectl.path)
+    } finally {
+      stop.abort()
+      await watching
+      await kube.close()
+      await controlPlane.stop()
+    }
+  },
+}
+
+type Way = { readonly name: string; run(): Promise<number> }
+
+async function measure(
+  options: BenchOptions,
+  controlPlane: ControlPlane,
+  kube: KubeClient,
+  reflector: Reflector<V1Pod>,
+  kubectl: string,
+): Promise<Report> {
+  const rounds = options.quick ? 1 : 5
+  const dir = await mkdtemp(join(tmpdir(), 'podyard-fill-'))
+  await chmod(dir, 0o755)
+  const watch = followPods(reflector)
+
+  /** Podyard in a process of its own, with its own database kept over the rounds; started and stopped outside the clock. */
+  const withPodyard = async (sync: 'on' | 'off', work: (url: string) => Promise<number>) => {
+    const server = await startServerProcess({
+      dataDir: join(dir, sync),
+      args: ['--log-level', 'warn', '--kubeconfig', controlPlane.kubeconfig, '--sync', sync],
+      env: { PODYARD_ADMIN_TOKEN: adminToken },
+    })
+    try {
+      return await work(server.url)
+    } finally {
+      await server.stop()
+    }
+  }
+  const fillPools = (sync: 'on' | 'off', count: number, scalable: boolean) =>
+    withPodyard(sync, async (url) => {
+      const size = pods / count
+      const ids = Array.from({ length: count }, (_, i) => `fill-${i}`)
+      const body = { pools: ids.map((id) => poolBody(id, size, scalable)) }
+      const took = await watch.until(pods, () => send(url, 'POST', '/serverless/v1/podpools', body))
+      for (const id of ids) await send(url, 'DELETE', `/serverless/v1/podpools?id=${id}`)
+      await watch.empty()
+      return took
+    })
+
+  // A pod of a pool, as Podyard makes it, is what the bare client creates a thousand times.
+  const sample = await withPodyard('off', async (url) => {
+    await send(url, 'POST', '/serverless/v1/podpools', { pools: [poolBody('sample', 1, true)] })
+    await watch.until(1, async () => {})
+    return 0
+  }).then(() => [...reflector.values()].find((pod) => pod.metadata?.name?.startsWith('function-agent-sample-')))
+  if (sample === undefined) throw new Error('no sample pod')
+  await withPodyard('off', async (url) => {
+    await send(url, 'DELETE', '/serverless/v1/podpools?id=sample')
+    await watch.empty()
+    return 0
+  })
+
+  const bare = async () => {
+    const took = await watch.until(pods, async () => {
+      let next = 0
+      await Promise.all(
+        Array.from({ length: parallel }, async () => {
+          for (let i = next++; i < pods; i = next++) await kube.create(resources.pods, bareCopy(sample))
+        }),
+      )
+    })
+    await controlPlane.api.request('DELETE', `/api/v1/namespaces/${namespace}/pods?labelSelector=bench=fill`, {})
+    await watch.empty()
+    return took
+  }
+  const deployment = async () => {
+    const kubeconfig = `--kubeconfig=${controlPlane.kubeconfig}`
+    const took = await watch.until(pods, async () => {
+      await run(kubectl, [
+        kubeconfig,
+        'create',
+        'deployment',
+        'fill',
+        '--image=runtime-manager:v1',
+        `--replicas=${pods}`,
+      ])
+    })
+    await run(kubectl, [kubeconfig, 'delete', 'deployment', 'fill', '--wait=false'])
+    await watch.empty()
+    return took
+  }
+
+  const ways: Way[] = [
+    { name: 'bare client', run: bare },
+    { name: 'scalable pool, sync off', run: () => fillPools('off', 1, true) },
+    { name: 'scalable pool, sync on', run: () => fillPools('on', 1, true) },
+    { name: '10 scalable pools x 100, sync off', run: () => fillPools('off', 10, true) },
+    { name: 'kubectl create deployment', run: deployment },
+    { name: 'fixed pool, sync off', run: () => fillPools('off', 1, false) },
+  ]
+  const seconds = new Map<string, number[]>(ways.map((way) => [way.name, []]))
+  try {
+    for (let r = -1; r < rounds; r += 1)
+      for (const way of ways) {
+        const took = (await way.run()) / 1000
+        if (r >= 0) seconds.get(way.name)?.push(took) // the first round warms up
+        options.progress(`${r < 0 ? 'warm-up' : `round ${r + 1} of ${rounds}`}: ${way.name} ${took.toFixed(2)} s`)
+      }
+  } finally {
+    watch.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+  const of = (name: string) => seconds.get(name) ?? []
+  const ratio = (name: string, peer: string) => round(median(of(name)) / median(of(peer)))
+  const figures = {
+    ratio: ratio('scalable pool, sync off', 'bare client'),
+    ratio_sync: ratio('scalable pool, sync on', 'bare client'),
+    ratio_ten: ratio('10 scalable pools x 100, sync off', 'bare client'),
+    ratio_fixed: ratio('fixed pool, sync off', 'kubectl create deployment'),
+  }
+  const peerOf = (name: string) => (/deployment|fixed/.test(name) ? 'kubectl create deployment' : 'bare client')
+  return {
+    columns: ['way', 's to 1,000 ready, median (min-max)', 'pods/s', 'times its peer'],
+    rows: ways.map(({ name }) => [
+      name,
+      spread(of(name), 2),
+      Math.round(pods / median(of(name))).toString(),
+      ratio(name, peerOf(name)).toFixed(2),
+    ]),
+    figures,
+    limits: [
+      { name: 'ratio', figure: figures.ratio, atMost: 1.1 },
+      { name: 'ratio_sync', figure: figures.ratio_sync, atMost: 1.3 },
+      { name: 'ratio_fixed', figure: figures.ratio_fixed, atMost: 1.1 },
+    ],
+  }
+}
+
+/** Counts ready pods as they come; one subscription, so that watching costs the same in every way. */
+function followPods(reflector: Reflector<V1Pod>) {
+  const ready = new Set<string>()
+  let total = reflector.size
+  let changed: (() => void) | undefined
+  const stop = reflector.subscribe(({ before, after }) => {
+    if (before === undefined) total += 1
+    if (after === undefined) total -= 1
+    const uid = (after ?? before)?.metadata?.uid ?? ''
+    const isReady = after?.status?.conditions?.some(
+      (condition) => condition.type === 'Ready' && condition.status === 'True',
+    )
+    if (isReady === true) ready.add(uid)
+    else ready.delete(uid)
+    changed?.()
+  })
+  const wait = async (suits: () => boolean, what: string) => {
+    for (const end = performance.now() + 180_000; !suits(); ) {
+      if (performance.now() > end) throw new Error(`${what}: gave up after 180 s with ${ready.size} ready of ${total}`)
+      await Promise.race([new Promise<void>((resolve) => (changed = resolve)), delay(1_000)])
+    }
+  }
+  return {
+    stop,
+    /** Milliseconds from the call of `begin` until so many pods are ready. */
+    async until(count: number, begin: () => Promise<unknown>): Promise<number> {
+      const startedAt = performance.now()
+      const [, took] = await Promise.all([
+        begin(),
+        wait(() => ready.size >= count, `${count} ready pods`).then(() => performance.now() - startedAt),
+      ])
+      return took
+    },
+    empty: () => wait(() => total === 0, 'no pods'),
+  }
+}
+
+function bareCopy(sample: V1Pod): V1Pod {
+  const { nodeName: _node, ...spec } = sample.spec ?? { containers: [] }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `bare-${randomBytes(10).toString('hex')}`,
+      namespace,
+      labels: { ...sample.metadata?.labels, bench: 'fill', app: 'bare' },
+      annotations: { 'yr-pod-pool': 'bare' },
+    },
+    spec: spec as NonNullable<V1Pod['spec']>,
+  }
+}
+
+const poolBody = (id: string, size: number, scalable: boolean) => ({
+  id,
+  size,
+  max_size: scalable ? size + 1 : size,
+  image: 'runtime-manager:v1',
+  resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '1m', memory: '1Mi' } },
+})
+
+async function send(url: string, method: string, path: string, body?: object): Promise<void> {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${adminToken}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+}
