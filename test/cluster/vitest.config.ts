@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   test: {
-    include: ['test/cluster/**/*.test.ts'],
+    include: ['test/cluster/**/*.test.ts', 'test/control-plane/**/*.test.ts'],
     environment: 'node',
     globalSetup: ['test/cluster/global-setup.ts', 'packages/server/test/support/global-postgres.ts'],
     testTimeout: 120_000,
