@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   'pods-create': () => import('./pods-create.ts'),
   pools: () => import('./pools.ts'),
   fill: () => import('./fill.ts'),
+  watch: () => import('./watch.ts'),
 }
 
 const { values, positionals } = parseArgs({
