@@ -362,6 +362,12 @@ describe('a scalable pool', () => {
     expect(written(plan)?.notes).toEqual(['the cluster says no'])
     expect(kinds(planPool(pool({ status: 1, size: 1, maxSize: 2 }), observed, now + 1_000))).toContain('create-pods')
   })
+  test('takes away idle pods that were left behind by a Deployment before this one', () => {
+    const stray = pod({ ownerKind: '', ownerUid: '' })
+    const observed = cluster({ deployment: none, strays: [stray, pod({ ownerKind: '', isBusy: true })] })
+    const plan = planPool(pool({ status: 4, size: 0, maxSize: 2 }), observed, now)
+    expect(plan).toEqual([{ kind: 'delete-pods', pods: [stray], reason: 'deployment is gone' }])
+  })
   test('takes idle pods away above max_size, and only those', () => {
     const idle = pod({ ...owned, name: 'idle' })
     const observed = cluster({ deployment: none, pods: [...pods(3, { ...owned, isBusy: true }), idle] })

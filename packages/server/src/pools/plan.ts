@@ -181,6 +181,8 @@ function planPods(desired: PoolDesired, observed: PoolObserved, now: number): Po
   const finished = own.filter((pod) => pod.isFinished && !pod.isBusy)
   if (mayTry(observed.failures.delete, now)) {
     if (finished.length > 0) actions.push({ kind: 'delete-pods', pods: finished, reason: 'finished' })
+    const strays = observed.strays.filter((pod) => !pod.isDeleting && !pod.isBusy)
+    if (strays.length > 0) actions.push({ kind: 'delete-pods', pods: strays, reason: 'deployment is gone' })
     const above = living.length + observed.creating - maxSize
     const idle = takeable(living)
     if (above > 0 && idle.length > 0)

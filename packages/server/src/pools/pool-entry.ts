@@ -78,7 +78,8 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     const view = entry.deleting.has(pod.uid) ? { ...pod, isDeleting: true, isReady: false } : pod
     const owner = pod.ownerKind === 'ReplicaSet' ? index.deploymentOf(pod.ownerUid) : pod.ownerUid
     if (ownerUid !== undefined && owner === ownerUid) pods.push(view)
-    else if (pod.ownerKind === 'Deployment') strays.push(view)
+    // Without an owner: somebody deleted the Deployment and orphaned its pods. Nothing else would ever take them away.
+    else if (pod.ownerKind === 'Deployment' || pod.ownerKind === '') strays.push(view)
   }
   return {
     deployment: deployment === undefined ? undefined : viewDeployment(entry, deployment, index),

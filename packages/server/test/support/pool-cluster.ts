@@ -126,6 +126,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
       /** Stands between the controller and the world, to fail it. */
       readonly kube?: KubeClient
       readonly db?: Database
+      readonly template?: object
     } = {},
   ): Promise<RunningController> {
     const { changes, metrics } = state
@@ -146,7 +147,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
       kube,
       reflectors,
       namespace: cluster.namespace,
-      template: checkTemplate(defaultTemplate, 'template'),
+      template: checkTemplate(given.template ?? defaultTemplate, 'template'),
       poolChanges: changes,
       logger: createLogger({ level: 'error' }),
       metrics,
