@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { admissionArea } from './admission.ts'
+import { autoscalerArea } from './autoscalers.ts'
+import type { Area, Bench, Case } from './case.ts'
+import { createArea } from './create.ts'
+import { deleteArea } from './delete.ts'
+import { deploymentArea } from './deployments.ts'
+import { historyArea } from './history.ts'
+import { listArea } from './list.ts'
+import { normal } from './normal.ts'
+import { overloadArea } from './overload.ts'
+import { patchArea } from './patch.ts'
+import { podArea } from './pods.ts'
+import { schedulerArea } from './scheduler.ts'
+import { controlPlaneTarget, simulatorTarget, type Target, type TargetName } from './target.ts'
+import { validationArea } from './validation.ts'
+import { watchArea } from './watch.ts'
+
+/**
+ * One suite for the simulator and a real kube-apiserver: the same operations, the same assertions. What a case has
+ * `seen` on both is compared beside that. The table in docs/guide/simulator.md is made of the results.
+ */
+const areas: readonly Area[] = [
+  listArea,
+  watchArea,
+  historyArea,
+  createArea,
+  patchArea,
+  deleteArea,
+  validationArea,
+  admissionArea,
+  deploymentArea,
+  schedulerArea,
+  podArea,
+  autoscalerArea,
+  overloadArea,
+]
+
+const openers: Readonly<Record<TargetName, () => Promise<Target>>> = {
+  simulator: simulatorTarget,
+  'kube-apiserver': () => controlPlaneTarget(inject('controlPlaneRunDir')),
+}
+const targetNames = Object.keys(openers) as readonly TargetName[]
+
+type Seen = { readonly what: string; readonly value: unknown }
+const seen: Readonly<Record<TargetName, Map<string, Seen[]>>> = { simulator: new Map(), 'kube-apiserver': new Map() }
+
+const all = areas.flatMap((area, at) =>
+  area.cases.map((item, number) => ({ area, item, id: `contract-${at}-${number}` })),
+)
+
+function benchOf(target: Target, id: string): Bench {
+  const list: Seen[] = []
+  let namespace: Promise<string> | undefined
+  return {
+    ...target,
+    namespaceName: id,
+    namespace: (labels) => {
+      namespace ??= target.namespace(id, labels)
+      return namespace
+    },
+    seen(what, value) {
+      list.push({ what, value: normal(value) })
+      seen[target.name].set(id, list)
+    },
+  }
+}
+
+const runsOn = ({ only }: Case, name: TargetName) => only === undefined || only.on === name
+
+describe.each(targetNames)('%s', (name) => {
+  let target: Target
+  beforeAll(async () => {
+    target = await openers[name]()
+  })
+  afterAll(() => target?.close())
+
+  for (const alone of [false, true]) {
+    for (const { area, item, id } of all) {
+      if (!runsOn(item, name) || (item.alone ?? false) !== alone) continue
+      const run = () => item.run(benchOf(target, id))
+      if (alone) test(`${area.title}: ${item.title}`, run)
+      else test.concurrent(`${area.title}: ${item.title}`, run)
+    }
+  }
+})
+
+describe('both have seen the same', () => {
+  for (const { area, item, id } of all) {
+    if (item.only !== undefined) continue
+    test(`${area.title}: ${item.title}`, (context) => {
+      const [simulator, real] = targetNames.map((name) => seen[name].get(id))
+      // A case without such values, or one that was not selected.
+      if (simulator === undefined && real === undefined) return
+      if (simulator === undefined || real === undefined) return context.skip()
+      expect(simulator).toEqual(real)
+    })
+  }
+})
