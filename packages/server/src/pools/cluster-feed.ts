@@ -18,6 +18,8 @@ export type ClusterFeedOptions = {
   readonly index: PodIndex
   readonly entryByUid: (poolUid: string) => PoolEntry | undefined
   readonly entryById: (poolId: string) => PoolEntry | undefined
+  /** A pod of the pool ended before it was ever ready, and Podyard did not delete it. */
+  readonly onLost: (entry: PoolEntry, why: string) => void
   readonly wake: (poolUid: string) => void
   readonly now: () => number
 }
@@ -67,11 +69,22 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
     if (!isHere(after ?? before)) return
     // Its mark is what ties it to a pool: a pod that lost it, or has another, is gone for the former one.
     const poolUid = after === undefined ? undefined : index.putPod(after, now())
+    if (before !== undefined && after === undefined) tellLost(before)
     if (before !== undefined && poolUid !== poolUidOfPod(before)) {
       const former = after === undefined ? index.removePod(before, now()) : index.dropPod(before)
       onPodOf(former, before, after)
     }
     onPodOf(poolUid, before, after)
+  }
+
+  /** Somebody deletes what Podyard makes, maybe as fast as it is made. */
+  function tellLost(pod: V1Pod): void {
+    const uid = pod.metadata?.uid ?? ''
+    const entry = options.entryByUid(poolUidOfPod(pod) ?? '')
+    const owner = pod.metadata?.ownerReferences?.find((reference) => reference.controller === true)
+    if (entry === undefined || entry.deleting.has(uid) || owner?.kind !== 'Deployment') return
+    if (!index.hasBeenReady(pod))
+      options.onLost(entry, `pod ${pod.metadata?.name} was deleted by somebody else before it was ready`)
   }
 
   function onPodOf(poolUid: string | undefined, before: V1Pod | undefined, after: V1Pod | undefined): void {

@@ -22,7 +22,8 @@ export function settle(
   const isDegraded = now >= saysAt
   const troubles = ready >= goal || (status === poolStatus.running && !isDegraded) ? [] : troublesOf(observed)
   const degraded = isDegraded ? [`${ready} of ${goal} pods ready for more than ${thresholdSeconds} s`] : []
-  const refusals = [observed.failures.deployment, observed.failures.hpa].flatMap((f) => (f ? [f.message] : []))
+  const { failures } = observed
+  const refusals = [failures.deployment, failures.hpa, failures.restore].flatMap((f) => (f?.message ? [f.message] : []))
 
   const events: PoolEventDraft[] = []
   if (before.deploymentUid !== deployment.uid && !deployment.isMadeHere)
@@ -75,6 +76,7 @@ function troublesOf(observed: PoolObserved): string[] {
   for (const pod of observed.pods) add(pod.trouble)
   add(observed.deployment?.trouble)
   add(observed.failures.pods?.message)
+  add(observed.failures.start?.message)
   return [...counts]
     .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
     .slice(0, maxTroubles)

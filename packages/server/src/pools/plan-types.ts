@@ -54,8 +54,11 @@ export type Failure = {
   readonly retryAt: number
 }
 
-/** The steps whose failures are remembered until they succeed or the pool is changed. */
-export type Step = 'hpa' | 'deployment' | 'pods' | 'delete'
+/**
+ * The steps whose failures are remembered until they succeed or the pool is changed. Two are none of the cluster's
+ * refusals: `start`, pods that end before they were of use; `restore`, what somebody changes back again and again.
+ */
+export type Step = 'hpa' | 'deployment' | 'pods' | 'delete' | 'start' | 'restore'
 
 export type PoolObserved = {
   /** The object of the pool's name, whoever made it. */

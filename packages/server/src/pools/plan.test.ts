@@ -327,6 +327,17 @@ describe('an update', () => {
   })
 })
 
+test('what somebody changes again and again is left for a while, and said', () => {
+  const edited = { ...ours, replicas: 5, drift: ['x'] }
+  const restore = { ...refusal(), message: 'somebody changes x again and again' }
+  const plan = (time: number, status: 2 | 4) =>
+    planPool(pool({ status }), cluster({ deployment: edited, pods: pods(2), failures: { restore } }), time)
+  expect(kinds(plan(now, 4))).toEqual(['write-status', 'wait-until'])
+  expect(written(plan(now, 4))?.notes).toEqual(['somebody changes x again and again'])
+  expect(kinds(plan(restore.retryAt, 4))).toContain('restore-deployment')
+  expect(kinds(plan(now, 2))).toContain('restore-deployment')
+})
+
 describe('a scalable pool', () => {
   const none = { ...ours, replicas: 0 }
   const owned = { ownerKind: 'Deployment' }
@@ -361,6 +372,26 @@ describe('a scalable pool', () => {
     expect(kinds(plan)).toEqual(['write-status', 'wait-until'])
     expect(written(plan)?.notes).toEqual(['the cluster says no'])
     expect(kinds(planPool(pool({ status: 1, size: 1, maxSize: 2 }), observed, now + 1_000))).toContain('create-pods')
+  })
+  test('shows with one pod whether they start again after some ended at once, then makes the others', () => {
+    const start = refusal()
+    const desired = pool({ status: 4, size: 3, maxSize: 6 })
+    const at = (time: number, pods: readonly PodView[]) =>
+      planPool(desired, cluster({ deployment: none, pods, failures: { start } }), time).filter(
+        (action) => action.kind === 'create-pods',
+      )
+    const later = start.retryAt
+    expect(at(now, [])).toEqual([])
+    expect(at(later, [])).toEqual([{ kind: 'create-pods', count: 1, isReserved: true }])
+    expect(at(later, [pod({ ...owned, isReady: false })])).toEqual([])
+    expect(at(later, [pod(owned)])).toEqual([{ kind: 'create-pods', count: 2, isReserved: true }])
+  })
+  test('deletes one pod to see whether that is possible again', () => {
+    const finished = pods(3, { ...owned, isFinished: true, isReady: false })
+    const failure = refusal()
+    const observed = cluster({ deployment: none, pods: finished, failures: { delete: failure } })
+    const plan = planPool(pool({ status: 4, size: 0, maxSize: 6 }), observed, failure.retryAt)
+    expect(plan).toContainEqual({ kind: 'delete-pods', pods: finished.slice(0, 1), reason: 'finished' })
   })
   test('takes away idle pods that were left behind by a Deployment before this one', () => {
     const stray = pod({ ownerKind: '', ownerUid: '' })

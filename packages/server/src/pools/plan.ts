@@ -1,5 +1,6 @@
 import { settle, words } from './plan-settle.ts'
 import type {
+  DeleteReason,
   DeploymentView,
   Failure,
   PodView,
@@ -41,8 +42,7 @@ function planRemoval(desired: PoolDesired, observed: PoolObserved, now: number):
   if (mayTry(failure, now)) {
     if (ours !== undefined && !ours.isDeleting) actions.push({ kind: 'delete-deployment' })
     if (oursHpa !== undefined && !oursHpa.isDeleting) actions.push({ kind: 'delete-hpa' })
-    if (ours === undefined && strays.length > 0)
-      actions.push({ kind: 'delete-pods', pods: strays, reason: 'deployment is gone' })
+    if (ours === undefined && strays.length > 0) actions.push(deletePods(observed, strays, 'deployment is gone'))
   }
   const said = failure === undefined ? {} : { notes: [failure.message], ...deleteWord(failure) }
   return [...actions, ...write(desired, { ...said, readyCount: countReady(observed) }), ...waits(now, failure)]
@@ -119,7 +119,8 @@ function planHpa(desired: PoolDesired, observed: PoolObserved, now: number): Hpa
     return failed(`a HorizontalPodAutoscaler function-agent-${desired.id}-hpa is there that was not made for this pool`)
   if (hpa !== undefined && !hpa.isDeleting && hpa.drift.length === 0) return { actions: [], isDone: true }
   if (failures.hpa?.isFinal === true && isAsked) return failed(failures.hpa.message)
-  if (hpa?.isDeleting === true || !mayTry(failures.hpa, now)) return { actions: [], isDone: false }
+  const isResting = !isAsked && !mayTry(failures.restore, now)
+  if (hpa?.isDeleting === true || isResting || !mayTry(failures.hpa, now)) return { actions: [], isDone: false }
   return {
     actions: [hpa === undefined ? { kind: 'create-hpa' } : { kind: 'patch-hpa', fields: hpa.drift }],
     isDone: false,
@@ -144,6 +145,8 @@ function planDeployment(
   now: number,
 ): PoolAction[] {
   if (!mayTry(observed.failures.deployment, now)) return []
+  // Taken back at once, but not again and again without end: somebody else may be just as stubborn.
+  if (!isAskedFor(desired) && !mayTry(observed.failures.restore, now)) return []
   const actions: PoolAction[] = []
   if (deployment.drift.length > 0) actions.push({ kind: 'restore-deployment', fields: deployment.drift })
   const replicas = wantedReplicas(desired, observed)
@@ -180,18 +183,28 @@ function planPods(desired: PoolDesired, observed: PoolObserved, now: number): Po
   const living = own.filter((pod) => !pod.isFinished)
   const finished = own.filter((pod) => pod.isFinished && !pod.isBusy)
   if (mayTry(observed.failures.delete, now)) {
-    if (finished.length > 0) actions.push({ kind: 'delete-pods', pods: finished, reason: 'finished' })
+    if (finished.length > 0) actions.push(deletePods(observed, finished, 'finished'))
     const strays = observed.strays.filter((pod) => !pod.isDeleting && !pod.isBusy)
-    if (strays.length > 0) actions.push({ kind: 'delete-pods', pods: strays, reason: 'deployment is gone' })
+    if (strays.length > 0) actions.push(deletePods(observed, strays, 'deployment is gone'))
     const above = living.length + observed.creating - maxSize
     const idle = takeable(living)
-    if (above > 0 && idle.length > 0)
-      actions.push({ kind: 'delete-pods', pods: idle.slice(0, above), reason: 'above max_size' })
+    if (above > 0 && idle.length > 0) actions.push(deletePods(observed, idle.slice(0, above), 'above max_size'))
   }
-  const missing = Math.min(size - living.length - observed.creating, observed.mayCreate)
-  if (missing > 0 && mayTry(observed.failures.pods, now))
+  const missing = Math.min(size - living.length - observed.creating, mayStart(observed, living))
+  if (missing > 0 && mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now))
     actions.push({ kind: 'create-pods', count: missing, isReserved: true })
   return actions
+}
+
+/** Where pods ended before they were of use, one shows whether that is still so before the others are made. */
+function mayStart(observed: PoolObserved, living: readonly PodView[]): number {
+  const isOnTrial = observed.failures.start !== undefined && !living.some((pod) => pod.isReady)
+  return isOnTrial ? Math.min(observed.mayCreate, 1 - living.length - observed.creating) : observed.mayCreate
+}
+
+/** After a refusal one shows whether deletions are possible again. */
+function deletePods(observed: PoolObserved, pods: readonly PodView[], reason: DeleteReason): PoolAction {
+  return { kind: 'delete-pods', pods: observed.failures.delete === undefined ? pods : pods.slice(0, 1), reason }
 }
 
 /** Pods that may be taken away, those that are missed least first: not ready ones, then the newest. */

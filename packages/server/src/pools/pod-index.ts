@@ -14,6 +14,8 @@ export type PodIndex = {
   /** It is no pod of a pool any more. */
   dropPod(pod: V1Pod): string | undefined
   podsOf(poolUid: string): Iterable<PodView>
+  /** As far as it was watched: a pod that is on its way out is not ready any more. */
+  hasBeenReady(pod: V1Pod): boolean
   /** Pods that were taken in before `untilMs` and that `isThere` denies are dropped: returns how many. */
   dropPhantoms(poolUid: string, untilMs: number, isThere: (pod: PodView) => boolean): number
   putReplicaSet(replicaSet: V1ReplicaSet): void
@@ -26,8 +28,13 @@ export type PodIndex = {
   forgetRemoved(untilMs: number): void
 }
 
-type Entry = { readonly view: PodView; readonly version: string; readonly putAt: number }
+type Entry = { readonly view: PodView; readonly version: string; readonly putAt: number; readonly wasReady: boolean }
 type SetEntry = { readonly deploymentUid: string; readonly trouble: string | undefined }
+
+function putEntry(pod: V1Pod, version: string, putAt: number, known: Entry | undefined): Entry {
+  const view = toPodView(pod)
+  return { view, version, putAt, wasReady: view.isReady || known?.wasReady === true }
+}
 
 export function createPodIndex(): PodIndex {
   const pools = new Map<string, Map<string, Entry>>()
@@ -54,7 +61,7 @@ export function createPodIndex(): PodIndex {
       }
       const known = pods.get(uid)
       if (known === undefined || isNewer(resourceVersion, known.version))
-        pods.set(uid, { view: toPodView(pod), version: resourceVersion, putAt: atMs })
+        pods.set(uid, putEntry(pod, resourceVersion, atMs, known))
       return poolUid
     },
     removePod(pod, atMs) {
@@ -70,6 +77,7 @@ export function createPodIndex(): PodIndex {
       if (poolUid !== undefined) drop(poolUid, pod.metadata?.uid ?? '')
       return poolUid
     },
+    hasBeenReady: (pod) => pools.get(poolUidOfPod(pod) ?? '')?.get(pod.metadata?.uid ?? '')?.wasReady === true,
     *podsOf(poolUid) {
       for (const entry of pools.get(poolUid)?.values() ?? []) yield entry.view
     },

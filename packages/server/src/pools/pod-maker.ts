@@ -6,6 +6,7 @@ import { resources } from '../kube/types.ts'
 import { barePodName, buildBarePod } from './bare-pod.ts'
 import { isUnknown } from './cluster-failure.ts'
 import { poolUidOfPod } from './observed.ts'
+import { mayTry } from './plan-write.ts'
 import { poolStatus } from './pool.ts'
 import { maxCreatingPerPool, type PoolEntry } from './pool-entry.ts'
 import type { PoolSteps } from './pool-steps.ts'
@@ -29,33 +30,48 @@ export function createPodMaker(steps: PoolSteps): PodMaker {
   const background = new Set<Promise<void>>()
 
   async function createPod(entry: PoolEntry, name: string, isReserved: boolean): Promise<void> {
-    for (let isRepeat = false; ; isRepeat = true) {
-      try {
-        const { pool } = entry
-        const deployment = steps.deploymentOf(entry)
-        const isWanted = pool.status !== poolStatus.deleted && pool.status !== poolStatus.failed
-        if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) break
-        const pod = isRepeat ? await findPod(entry, name) : undefined
-        if (isRepeat && pod === undefined && !isWanted) break
-        if (pod !== undefined || (await makePod(entry, deployment, name, isReserved))) {
-          entry.failures.delete('pods')
-          entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
-          entry.made.push(name)
-        }
-        break
-      } catch (error) {
-        steps.failed(entry, 'pods', error)
-        entry.burst = 1
-        if (!isUnknown(error) || signal.aborted) break
-        steps.wake(entry.pool.uid)
-        await sleep((entry.failures.get('pods')?.retryAt ?? 0) - now(), signal).catch(() => {})
-      }
-    }
+    let isKnown = await tryPod(entry, name, isReserved, false)
+    // One by one, each after the wait that the last one's failure asks for: a server in trouble is not asked by all.
+    while (!isKnown)
+      isKnown = await entry.lookups(async () => {
+        await untilMayTry(entry)
+        return tryPod(entry, name, isReserved, true)
+      })
     entry.creating.delete(name)
     steps.wake(entry.pool.uid)
   }
 
-  /** False: the name is somebody else's, and another one must be drawn. */
+  /** False: whether there is a pod of this name now is not known. */
+  async function tryPod(entry: PoolEntry, name: string, isReserved: boolean, isRepeat: boolean): Promise<boolean> {
+    try {
+      const { pool } = entry
+      const deployment = steps.deploymentOf(entry)
+      const isWanted = pool.status !== poolStatus.deleted && pool.status !== poolStatus.failed
+      if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) return true
+      const pod = isRepeat ? await findPod(entry, name) : undefined
+      if (isRepeat && pod === undefined && !isWanted) return true
+      if (pod !== undefined || (await makePod(entry, deployment, name, isReserved))) {
+        entry.failures.delete('pods')
+        entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
+        entry.made.push(name)
+      }
+      return true
+    } catch (error) {
+      steps.failed(entry, 'pods', error)
+      entry.burst = 1
+      if (!isUnknown(error) || signal.aborted) return true
+      steps.wake(entry.pool.uid)
+      return false
+    }
+  }
+
+  /** In short steps: a change of the pool forgets its failures. */
+  async function untilMayTry(entry: PoolEntry): Promise<void> {
+    const waitMs = () => (entry.failures.get('pods')?.retryAt ?? 0) - now()
+    while (waitMs() > 0 && !signal.aborted) await sleep(Math.min(waitMs(), 1_000), signal).catch(() => {})
+  }
+
+  /** False: the name is somebody else's, or creations rest by now, and another one must be drawn later. */
   async function makePod(
     entry: PoolEntry,
     deployment: V1Deployment,
@@ -64,8 +80,14 @@ export function createPodMaker(steps: PoolSteps): PodMaker {
   ): Promise<boolean> {
     const pod = buildBarePod({ pool: entry.pool, deployment, name, isReserved })
     try {
-      index.putPod(await limit(() => kube.create(resources.pods, pod, { namespace, ...callOptions })), now())
-      return true
+      // What waited for its turn while another creation of the pool was refused would be refused as well.
+      const made = await limit(async () =>
+        mayTry(entry.failures.get('pods'), now())
+          ? await kube.create(resources.pods, pod, { namespace, ...callOptions })
+          : undefined,
+      )
+      if (made !== undefined) index.putPod(made, now())
+      return made !== undefined
     } catch (error) {
       if (isAlreadyExists(error)) return false
       throw error

@@ -28,6 +28,9 @@ export type ClusterAction = Exclude<PoolAction, { kind: 'write-status' | 'remove
 /** Makes a fixed pool's victim the cheapest to delete; everybody else has 0. */
 const victimCost = '-1000'
 
+/** A pod that ends sooner was of no use, and the next one may be of none either. */
+const youngMs = 600_000
+
 export function createPoolActions(steps: PoolSteps): PoolActions {
   const { kube, namespace, limit, now, callOptions, attempt } = steps
   const maker = createPodMaker(steps)
@@ -62,6 +65,7 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       entry.hpa = { object, atMs: now() }
       const what = `HorizontalPodAutoscaler ${autoscalerName(entry.pool.id)}`
       const isRestored = entry.pool.status === poolStatus.running
+      if (isNew && isRestored) steps.restored(entry, autoscalerName(entry.pool.id))
       if (isNew) entry.events.push(told(isRestored ? 'Restored' : 'HpaCreated', `${what} was created`))
     })
   }
@@ -81,6 +85,7 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       entry.hpa = { object, atMs: now() }
       if (hpaDrift(hpa.hpa, object).fields.length > 0)
         throw new Error(`something on the cluster changes ${autoscalerName(entry.pool.id)} back`)
+      if (!isAsked) steps.restored(entry, `${fields.join(', ')} of ${autoscalerName(entry.pool.id)}`)
       const changed = `HorizontalPodAutoscaler ${autoscalerName(entry.pool.id)}: ${fields.join(', ')}`
       entry.events.push(told(isAsked ? 'HpaUpdated' : 'Restored', changed))
     })
@@ -114,6 +119,7 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       // Written again and again it would restart the pool's pods each time: it gets the backoff of a refusal.
       const left = driftOf(entry, object).fields
       if (left.length > 0) throw new Error(`something on the cluster changes ${left.join(', ')} of ${name} back`)
+      steps.restored(entry, `${fields.join(', ')} of ${name}`)
       entry.events.push(told('Restored', `Deployment ${name}: ${fields.join(', ')} had been changed`))
     })
   }
@@ -137,6 +143,7 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       )
       entry.deployment = { object, atMs: now() }
       const reason = !isAsked ? 'Restored' : to > from ? 'ScaledUp' : 'ScaledDown'
+      if (!isAsked) steps.restored(entry, `replicas of ${name}`)
       entry.events.push(told(reason, `Deployment ${name} was scaled from ${from} to ${to} replicas`))
     })
   }
@@ -194,6 +201,9 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       }),
     )
     const names = deleted.flat()
+    const young = pods.find((pod) => names.includes(pod.name) && now() - pod.createdAt < youngMs)
+    if (reason === 'finished' && young !== undefined)
+      steps.lost(entry, `pod ${young.name} ended: ${young.trouble ?? 'nothing says why'}`)
     if (names.length === 0) return
     const story: Readonly<Record<DeleteReason, (text: string) => PoolEventDraft>> = {
       'above max_size': (text) => told('ScaledDown', `${text} deleted: more than max_size`),

@@ -1,9 +1,11 @@
+import type { Backoff } from '../kube/backoff.ts'
 import { sleep } from '../kube/deadline.ts'
 import type { KubeClient } from '../kube/types.ts'
 import type { Database } from '../store/database.ts'
 import { type Lease, LeaseLost } from '../store/lease.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { defaultRetry, pauseMsOf } from './cluster-failure.ts'
 import { type PoolReflectors, startClusterFeed } from './cluster-feed.ts'
 import { createLimiter } from './limiter.ts'
 import { autoscalerName, deploymentName } from './names.ts'
@@ -56,6 +58,8 @@ export type PoolControllerTuning = {
   readonly resyncMs: number
   /** What was written to the cluster and has not shown up in a reflector for so many milliseconds is given up. */
   readonly phantomMs: number
+  /** Between tries of a step that the cluster refuses. */
+  readonly retry: Backoff
   /** Milliseconds that calls which are under way get when the controller has to stop. */
   readonly stopGraceMs: number
 }
@@ -66,6 +70,7 @@ const defaultTuning: PoolControllerTuning = {
   restMs: 15,
   resyncMs: 30_000,
   phantomMs: 30_000,
+  retry: defaultRetry,
   stopGraceMs: 1_000,
 }
 const backoff = { baseMs: 100, maxMs: 30_000 }
@@ -94,6 +99,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
     const stop = new AbortController()
     const stopping = AbortSignal.any([signal, stop.signal])
     const calls = new AbortController()
+    const load = { failing: 0 }
     let fatal: unknown
 
     const queue = createWorkQueue({
@@ -137,10 +143,13 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       } else {
         // A read that began before our last write ended tells the past.
         if (pool.version <= entry.pool.version) return
+        // Somebody changed the pool: what was refused before may be taken now. (Not for what we wrote ourselves and read
+        // again: a pool whose pods come and go would never back off.)
+        const isAsked =
+          pool.status !== entry.pool.status || JSON.stringify(pool.spec) !== JSON.stringify(entry.pool.spec)
+        if (isAsked) entry.failures.clear()
         entry.pool = pool
         entry.built = build(pool, template, namespace)
-        // Somebody changed the pool: what was refused before may be taken now.
-        entry.failures.clear()
       }
       queue.add(pool.uid)
     }
@@ -172,23 +181,24 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
         },
         index,
       )
-    const actions = createPoolActions(
-      createPoolSteps({
-        kube: deps.kube,
-        namespace,
-        index,
-        limit: createLimiter(tuning.maxWrites),
-        metrics,
-        now,
-        random,
-        signal: calls.signal,
-        deploymentOf: (entry) =>
-          currentDeployment(entry, reflectors.deployments.get(namespace, deploymentName(entry.pool.id))),
-        hpaOf: (entry) =>
-          currentHpa(entry, reflectors.horizontalPodAutoscalers.get(namespace, autoscalerName(entry.pool.id))),
-        wake: queue.add,
-      }),
-    )
+    const steps = createPoolSteps({
+      kube: deps.kube,
+      namespace,
+      index,
+      limit: createLimiter(tuning.maxWrites, pauseMsOf, stopping),
+      metrics,
+      retry: tuning.retry,
+      failing: () => load.failing,
+      now,
+      random,
+      signal: calls.signal,
+      deploymentOf: (entry) =>
+        currentDeployment(entry, reflectors.deployments.get(namespace, deploymentName(entry.pool.id))),
+      hpaOf: (entry) =>
+        currentHpa(entry, reflectors.horizontalPodAutoscalers.get(namespace, autoscalerName(entry.pool.id))),
+      wake: queue.add,
+    })
+    const actions = createPoolActions(steps)
     const reconciler = createReconciler({
       actions,
       writer: createStatusWriter(db, deps.lease),
@@ -206,6 +216,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       index,
       entryByUid: (uid) => entries.get(uid),
       entryById: (id) => entries.get(uidsById.get(id) ?? ''),
+      onLost: steps.lost,
       wake: queue.add,
       now,
     })
@@ -234,6 +245,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
           look,
           queue,
           rows,
+          load,
           now,
           signal: stopping,
         }),

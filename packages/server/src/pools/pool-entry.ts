@@ -1,10 +1,12 @@
 import type { V1Deployment, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
 import type { KubeObject } from '../kube/types.ts'
+import type { RetriedFailure } from './cluster-failure.ts'
 import { type BuiltDeployment, buildDeployment } from './deployment.ts'
 import { type Drift, deploymentDrift, hpaDrift } from './drift.ts'
 import { type BuiltHpa, buildHpa } from './hpa.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
 import { isOurs, replicaTrouble } from './observed.ts'
-import type { DeploymentView, Failure, HpaView, PodView, PoolObserved, Step } from './plan-types.ts'
+import type { DeploymentView, HpaView, PodView, PoolObserved, Step } from './plan-types.ts'
 import { isNewer, type PodIndex } from './pod-index.ts'
 import type { Pool, PoolEventDraft } from './pool.ts'
 import type { PoolTemplate } from './template.ts'
@@ -24,7 +26,9 @@ export type PoolEntry = {
   readonly deleting: Set<string>
   /** Uids of the Deployments that this process made. */
   readonly madeHere: Set<string>
-  readonly failures: Map<Step, Failure & { readonly attempts: number }>
+  readonly failures: Map<Step, RetriedFailure>
+  /** Creations with an unknown outcome are looked into one by one. */
+  readonly lookups: Limiter
   /** Creations that may be begun at once: 1 after a failure, doubled with each success. */
   burst: number
   /** Lines of the story that the next write carries. */
@@ -51,6 +55,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     deleting: new Set(),
     madeHere: new Set(),
     failures: new Map(),
+    lookups: createLimiter(1),
     burst: maxCreatingPerPool,
     events: [],
     drift: undefined,

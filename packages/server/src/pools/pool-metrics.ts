@@ -10,6 +10,10 @@ export type PoolMetrics = {
   readonly corrections: Counter<string>
   /** Writes to the cluster that were refused or not answered. */
   readonly refusals: Counter<'step'>
+  /** Steps that wait for their next try after a failure, by step. */
+  readonly waiting: Gauge<'step'>
+  /** Pods that ended before they were of use. */
+  readonly lost: Counter<string>
   /** Reconciliations that failed and were put back (the database was down, a defect). */
   readonly failures: Counter<string>
   /** Deployments with Podyard's mark whose pool is unknown. */
@@ -32,6 +36,15 @@ export function poolMetrics(metrics: Metrics): PoolMetrics {
       'podyard_pool_cluster_refusals_total',
       'Writes that the cluster refused or did not answer',
       ['step'],
+    ),
+    waiting: metrics.gauge(
+      'podyard_pool_steps_waiting',
+      'Steps of pools that wait for their next try after a failure',
+      ['step'],
+    ),
+    lost: metrics.counter(
+      'podyard_pool_pods_lost_total',
+      'Pods of scalable pools that ended, or were deleted by others, before they were of use',
     ),
     failures: metrics.counter('podyard_pool_reconcile_failures_total', 'Reconciliations that failed and were repeated'),
     orphans: metrics.gauge('podyard_pool_orphans', 'Deployments with Podyard labels whose pool is unknown'),

@@ -18,6 +18,8 @@ export type ResyncOptions = {
   readonly look: (entry: PoolEntry) => PoolObserved
   readonly queue: WorkQueue
   readonly rows: PoolRows
+  /** Told how many steps wait after a failure: their retries share a budget. */
+  readonly load: { failing: number }
   readonly now: () => number
   readonly resyncMs: number
   readonly phantomMs: number
@@ -26,6 +28,8 @@ export type ResyncOptions = {
 
 /** Milliseconds between two counts of the pools, for the metrics. */
 const countMs = 5_000
+/** After as long without a lost pod, or without somebody's edit, the next one is the first again. */
+const quietMs = 600_000
 
 /**
  * Looks at everything now and then, beside the watches, and counts what it finds undone: in a healthy system that count
@@ -43,6 +47,9 @@ export async function resyncPools(options: ResyncOptions): Promise<void> {
     index.forgetRemoved(now() - 10 * phantomMs)
     for (const entry of entries.values()) {
       const phantoms = giveUpPhantoms(options, entry)
+      // Refusals are forgotten when a step succeeds; these two when it has been quiet.
+      for (const step of ['start', 'restore'] as const)
+        if ((entry.failures.get(step)?.retryAt ?? Infinity) < now() - quietMs) entry.failures.delete(step)
       // What somebody works on or waits for is not drift.
       const isAtRest = entry.creating.size === 0 && queue.isAtRest(entry.pool.uid)
       const plan = isAtRest ? planPool(entry.pool, options.look(entry), now()) : []
@@ -72,9 +79,18 @@ function giveUpPhantoms({ reflectors, namespace, index, now, phantomMs }: Resync
   return found + index.dropPhantoms(uid, until, isThere)
 }
 
-function countPools({ entries, reflectors, namespace, metrics }: ResyncOptions): void {
+function countPools({ entries, reflectors, namespace, metrics, load, now }: ResyncOptions): void {
   metrics.pools.reset()
-  for (const { pool } of entries.values()) metrics.pools.inc({ status: String(pool.status) })
+  metrics.waiting.reset()
+  load.failing = 0
+  for (const { pool, failures } of entries.values()) {
+    metrics.pools.inc({ status: String(pool.status) })
+    for (const [step, failure] of failures) {
+      if (failure.retryAt <= now()) continue
+      metrics.waiting.inc({ step })
+      load.failing += 1
+    }
+  }
   let orphans = 0
   for (const { metadata } of reflectors.deployments.values()) {
     if (metadata?.namespace !== namespace || metadata.labels?.[managedByLabel] !== managedByValue) continue
