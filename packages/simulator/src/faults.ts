@@ -87,7 +87,8 @@ export function faultStatus(fault: Fault): StatusError | 'drop' {
         'TooManyRequests',
         'Too many requests, please try again later.',
         { retryAfterSeconds },
-        { retryAfterSeconds },
+        // Priority and fairness stands before the API.
+        { retryAfterSeconds, plain: true },
       )
     }
     case 500:

@@ -22,6 +22,16 @@ test('create: the server stamps what is its own', async () => {
     uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
     resourceVersion: expect.stringMatching(/^\d+$/),
     creationTimestamp: expect.not.stringContaining('2001'),
+    managedFields: [
+      {
+        manager: 'node',
+        operation: 'Update',
+        apiVersion: 'v1',
+        time: body.metadata.creationTimestamp,
+        fieldsType: 'FieldsV1',
+        fieldsV1: { 'f:data': { '.': {}, 'f:x': {} } },
+      },
+    ],
   })
 })
 
@@ -189,7 +199,7 @@ test('patches that are no patches', async () => {
     [json, '[{]', 400, "error decoding patch: invalid character ']' looking for beginning of object key string"],
     [json, '[{"op":"zap","path":"/data"}]', 422, 'the server rejected our request due to an error in our request'],
     [{ 'content-type': 'application/json' }, '{}', 415, '415: Unsupported Media Type'],
-    [{ 'content-type': 'application/strategic-merge-patch+json' }, '{}', 415, '415: Unsupported Media Type'],
+    [{ 'content-type': 'application/strategic-merge-patch+yaml' }, '{}', 415, '415: Unsupported Media Type'],
   ]
   for (const [headers, body, status, message] of cases) {
     const answer = await call('PATCH', `${configMaps}/a`, body, headers)

@@ -4,11 +4,13 @@ import { badRequest } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Kind, NewObject } from '../store/types.ts'
 import { goJsonProblem } from './go-json.ts'
+import { PROTOBUF_TYPE, protobufToJson } from './protobuf/decode.ts'
+import { ProtobufError } from './protobuf/wire.ts'
 
 /** The API server's limit for request bodies. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024
 
-/** Reads the whole body. Throws 413 beyond the limit. */
+/** Reads the whole body as text, of what is protobuf as JSON. Throws 413 beyond the limit, 400 for broken protobuf. */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
@@ -20,7 +22,17 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   if (size > MAX_BODY_BYTES) {
     throw new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES}`)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  const body = Buffer.concat(chunks)
+  return mediaType(request) === PROTOBUF_TYPE && size > 0 ? fromProtobuf(body) : body.toString('utf8')
+}
+
+function fromProtobuf(body: Buffer): string {
+  try {
+    return protobufToJson(body)
+  } catch (error) {
+    if (error instanceof ProtobufError) throw badRequest(`the object provided is unrecognized: ${error.message}`)
+    throw error
+  }
 }
 
 /** `application/json` of `application/json; charset=utf-8`; '' when absent. */
@@ -28,15 +40,20 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
-/** Throws 415 for a body that is not JSON; a missing type counts as JSON. */
+/**
+ * Throws 415 for a body that is not JSON; a missing type counts as JSON. Under the name of YAML only JSON is understood,
+ * which is YAML too: the simulator has no parser for the rest, and says of it what it says of broken JSON.
+ */
 export function requireJson(type: string): void {
-  if (type === '' || type === 'application/json' || type === '*/*') return
+  if (type === '' || type === '*/*' || bodyTypes.includes(type)) return
   throw new StatusError(
     415,
     'UnsupportedMediaType',
-    'the body of the request was in an unknown format - accepted media types include: application/json',
+    `the body of the request was in an unknown format - accepted media types include: ${bodyTypes.join(', ')}`,
   )
 }
+
+const bodyTypes: readonly string[] = ['application/json', 'application/yaml', PROTOBUF_TYPE]
 
 /** Decodes the body of a create or replace as an object of `kind`. Throws the API server's 400. */
 export function parseObject(kind: Kind, apiVersion: string, kindName: string, body: string): NewObject {
@@ -99,14 +116,20 @@ const otherKinds = new Set([
 
 function otherKind(kind: Kind, kindName: string, sentKind: string, sentVersion: string): StatusError {
   const version = sentVersion.split('/').at(-1) ?? ''
+  const why = otherKindText(kind, kindName, sentKind, sentVersion)
+  return badRequest(`${sentKind} in version ${JSON.stringify(version)} cannot be handled as a ${kindName}: ${why}`)
+}
+
+/** Why an object of another kind cannot be taken for one of `kind`. */
+export function otherKindText(kind: Kind, kindName: string, sentKind: string, sentVersion: string): string {
+  const version = sentVersion.split('/').at(-1) ?? ''
   const known =
     otherKinds.has(`${sentVersion}/${sentKind}`) ||
     kinds.some((served) => served.kind === sentKind && apiVersionOf(served) === sentVersion)
   const internal = kind.group === '' ? 'core' : (kind.group.split('.', 1)[0] ?? kind.group)
-  const why = known
+  return known
     ? `converting (${version}.${sentKind}) to (${internal}.${kindName}): unknown conversion`
     : unregistered(sentKind, sentVersion)
-  return badRequest(`${sentKind} in version ${JSON.stringify(version)} cannot be handled as a ${kindName}: ${why}`)
 }
 
 /** Go's scheme saying that it does not know a kind. */

@@ -125,7 +125,12 @@ export function aggregatedDiscovery(core: boolean) {
 function subresources(kind: Kind) {
   const none = { group: '', version: '' }
   return [
-    ...(kind.plural === 'pods' ? [{ name: 'binding', ...none, kind: 'Binding', verbs: ['create'] }] : []),
+    ...(kind.plural === 'pods'
+      ? [
+          { name: 'binding', ...none, kind: 'Binding', verbs: ['create'] },
+          { name: 'eviction', group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
+        ]
+      : []),
     ...(kind.hasScale === true
       ? [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: subresourceVerbs }]
       : []),

@@ -43,10 +43,14 @@ export function parseFieldSelector(kind: Kind, text: string): readonly FieldRequ
     if (term === '') continue
     const found = /^(.*?)(!=|==|=)(.*)$/s.exec(term)
     if (found === null) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`)
-    const field = found[1] as string
-    if (!isSelectable(kind, field)) throw badRequest(unsupported(kind, field))
-    requirements.push({ field, equal: found[2] !== '!=', value: withoutEscapes(found[3] as string) })
+    requirements.push({
+      field: found[1] as string,
+      equal: found[2] !== '!=',
+      value: withoutEscapes(found[3] as string),
+    })
   }
+  // The whole selector is read before its fields are looked at.
+  for (const { field } of requirements) if (!isSelectable(kind, field)) throw badRequest(unsupported(kind, field))
   return requirements
 }
 
@@ -84,9 +88,17 @@ function fieldText(object: StoredObject, field: string): string {
 
 /** Splits at commas that no backslash protects. */
 function splitTerms(text: string): readonly string[] {
-  return text.match(/(?:\\.|[^,\\])+/gs) ?? []
+  return text.match(/(?:\\.|[^,\\]|\\$)+/gs) ?? []
 }
 
+/** The value that a term writes. Throws 400 for what is not escaped, or escaped for no reason. */
 function withoutEscapes(text: string): string {
-  return text.replace(/\\([\\,=])/g, '$1')
+  return text.replace(/\\(.?)|[,=]/gsu, (found, escaped?: string) => {
+    if (escaped === undefined) {
+      throw badRequest(`invalid field selector: unescaped character in value: ${found.codePointAt(0)}`)
+    }
+    if (!['\\', ',', '='].includes(escaped))
+      throw badRequest(`invalid field selector: invalid escape sequence: ${found}`)
+    return escaped
+  })
 }

@@ -2,6 +2,7 @@ import type { MemoryStore } from '../store/object-store.ts'
 import { badRequest } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Kind, StoredObject } from '../store/types.ts'
+import { selectedName } from './field-selector.ts'
 import { goJsonProblem } from './go-json.ts'
 import { type ListQuery, selects, versionNumber } from './query.ts'
 
@@ -30,8 +31,9 @@ export function listPage(store: MemoryStore, kind: Kind, namespace: string | und
     const object = found[next] as StoredObject
     if (!selective || selects(query, object)) items.push(object)
   }
-  // With a selector the API server hands out a token only when something that matches follows.
-  const more = selective ? found.slice(next).some((object) => selects(query, object)) : next < found.length
+  // A token is handed out as soon as anything follows, even if the selectors do not mean it; but a selected name is
+  // read by itself.
+  const more = next < found.length && selectedName(query.fields) === undefined
   const last = items.at(-1)
   return {
     items,
@@ -96,7 +98,7 @@ export function checkNotAhead(store: MemoryStore, revision: number): void {
   throw new StatusError(
     504,
     'Timeout',
-    `Too large resource version: ${revision}, current: ${store.revision}`,
+    `Timeout: Too large resource version: ${revision}, current: ${store.revision}`,
     {
       causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
       retryAfterSeconds: 1,
@@ -138,7 +140,7 @@ function decodeToken(text: string): { readonly rv: number; readonly start: strin
     throw invalid(goJsonProblem(json))
   }
   const { v, rv, start } = (value ?? {}) as { v?: unknown; rv?: unknown; start?: unknown }
-  if (v !== TOKEN_VERSION) throw invalid(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`)
+  if (v !== TOKEN_VERSION) throw invalid(`server does not recognize this encoded version ${String(v ?? '')}`)
   if (typeof rv !== 'number' || !Number.isInteger(rv) || rv === 0) {
     throw invalid('incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { wantsAggregatedDiscovery } from './accept.ts'
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, version } from './discovery.ts'
+import { openApiDocument, openApiIndex } from './openapi.ts'
 import { groups } from './route.ts'
 
 const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
@@ -31,6 +32,8 @@ function discoveryDocument(path: string, request: IncomingMessage): object | und
   if (path === '/version') return version
   if (path === '/api') return aggregated ? aggregatedDiscovery(true) : apiVersions(request.headers.host ?? '')
   if (path === '/apis') return aggregated ? aggregatedDiscovery(false) : apiGroupList
+  if (path === '/openapi/v3') return openApiIndex()
+  if (path.startsWith('/openapi/v3/')) return openApiDocument(path.slice('/openapi/v3/'.length))
   if (path === '/') return { paths: paths() }
   if (segments[0] === 'api' && segments.length === 2) return apiResourceList('', segments[1] as string)
   if (segments[0] === 'apis' && segments.length === 2) return apiGroup(segments[1] as string)
@@ -48,6 +51,8 @@ function paths(): readonly string[] {
     '/apis',
     ...named.flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`]),
     ...probes,
+    '/openapi/v3',
+    ...groups.map(({ group, version }) => `/openapi/v3/${group === '' ? 'api' : `apis/${group}`}/${version}`),
     '/version',
   ]
 }

@@ -8,17 +8,21 @@ import { badRequest, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Key, Kind, StoredObject } from '../store/types.ts'
 import { type Form, negotiate } from './accept.ts'
+import { APPLY_TYPE, applyObject, parseConfig, parseForce } from './apply-object.ts'
 import { mediaType, parseObject, readBody, requireJson } from './body.ts'
 import type { Api } from './context.ts'
 import { deleteObject, parseDeleteOptions, returnsDeleted } from './delete.ts'
+import { evictPod } from './eviction.ts'
 import { badVersion, checkNotAhead, listPage } from './list.ts'
+import type { Writer } from './managed/ownership.ts'
 import { parsePatch, patchObject } from './patch-object.ts'
 import { invalidOptions, parseDryRun, parseListQuery, selects, truthy, versionNumber } from './query.ts'
 import { methodNotAllowed, type Target } from './route.ts'
 import { patchScale, readScale, replaceScale } from './scale.ts'
 import { createdJson, deletedJson } from './status.ts'
+import { checkBody, parseFieldValidation } from './strict-fields.ts'
 import { metadataJson, type ObjectForm, tableForm } from './table.ts'
-import { bindPod, createObject, replaceObject } from './write.ts'
+import { bindPod, createObject, replaceObject, timestamp } from './write.ts'
 
 type Call = {
   readonly api: Api
@@ -27,6 +31,8 @@ type Call = {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly form: Form
+  /** What the answer shall warn of. */
+  readonly warnings: string[]
 }
 
 /** Answers a request for a served resource. */
@@ -61,7 +67,7 @@ export async function answerResource(
     return
   }
   const form = negotiate(request.headers.accept)
-  const call: Call = { api, target, query, request, response, form }
+  const call: Call = { api, target, query, request, response, form, warnings: [] }
   if (watch) answerWatch(call)
   else if (name === undefined) await answerCollection(call)
   else await answerObject(call, { ...(namespace === undefined ? {} : { namespace }), name })
@@ -86,8 +92,10 @@ async function answerCollection(call: Call): Promise<void> {
     const body = await readBody(request)
     requireJson(mediaType(request))
     const dryRun = parseDryRun(query.getAll('dryRun'), 'CreateOptions')
+    const validation = parseFieldValidation(query, 'CreateOptions')
     const object = parseObject(kind, apiVersionOf(kind), kind.kind, body)
-    sendObject(call, createObject(api, kind, namespace, object, dryRun), 201)
+    call.warnings.push(...checkBody(kind, object, body, validation))
+    sendObject(call, createObject(api, kind, namespace, object, { dryRun, writer: writerOf(call) }), 201)
     return
   }
   if (request.method === 'DELETE' && kind.plural !== 'namespaces') {
@@ -109,6 +117,7 @@ async function answerObject(call: Call, key: Key): Promise<void> {
   const { kind, subresource } = target
   if (subresource === 'scale') return answerScale(call, key)
   if (subresource === 'binding') return answerBinding(call, key)
+  if (subresource === 'eviction') return answerEviction(call, key)
   switch (request.method) {
     case 'GET':
       return sendObject(call, readObject(api, kind, key, query))
@@ -116,14 +125,21 @@ async function answerObject(call: Call, key: Key): Promise<void> {
       const body = await readBody(request)
       requireJson(mediaType(request))
       const dryRun = parseDryRun(query.getAll('dryRun'), 'UpdateOptions')
+      const validation = parseFieldValidation(query, 'UpdateOptions')
       const object = parseObject(kind, apiVersionOf(kind), kind.kind, body)
-      return sendObject(call, replaceObject(api, kind, key, object, { dryRun, subresource }))
+      call.warnings.push(...checkBody(kind, object, body, validation))
+      return sendObject(call, replaceObject(api, kind, key, object, { dryRun, subresource, writer: writerOf(call) }))
     }
     case 'PATCH': {
       const body = await readBody(request)
-      const patcher = parsePatch(mediaType(request), body)
+      if (mediaType(request) === APPLY_TYPE) return answerApply(call, key, body)
+      const patcher = parsePatch(mediaType(request), body, kind.plural)
       const dryRun = patchOptions(query)
-      return sendObject(call, patchObject(api, kind, key, patcher, { dryRun, subresource }))
+      const validation = parseFieldValidation(query, 'PatchOptions')
+      const options = { dryRun, subresource, writer: writerOf(call), validation }
+      const { object, warnings } = patchObject(api, kind, key, patcher, options)
+      call.warnings.push(...warnings)
+      return sendObject(call, object)
     }
     case 'DELETE': {
       if (subresource !== undefined) throw methodNotAllowed()
@@ -139,6 +155,18 @@ async function answerObject(call: Call, key: Key): Promise<void> {
   }
 }
 
+function answerApply(call: Call, key: Key, body: string): void {
+  const { api, target, query } = call
+  const force = parseForce(query)
+  const dryRun = parseDryRun(query.getAll('dryRun'), 'PatchOptions')
+  parseFieldValidation(query, 'PatchOptions')
+  const config = parseConfig(target.kind, body)
+  const subresource = target.subresource === 'status' ? 'status' : undefined
+  const options = { dryRun, force, writer: writerOf(call), subresource } as const
+  const { object, created } = applyObject(api, target.kind, key, config, options)
+  sendObject(call, object, created ? 201 : 200)
+}
+
 async function answerScale(call: Call, key: Key): Promise<void> {
   const { api, target, request, query } = call
   const { kind } = target
@@ -150,12 +178,13 @@ async function answerScale(call: Call, key: Key): Promise<void> {
       requireJson(mediaType(request))
       const dryRun = parseDryRun(query.getAll('dryRun'), 'UpdateOptions')
       const scale = parseObject(kind, 'autoscaling/v1', 'Scale', body)
-      return sendObject(call, replaceScale(api, kind, key, scale, dryRun))
+      return sendObject(call, replaceScale(api, kind, key, scale, { dryRun, writer: writerOf(call) }))
     }
     case 'PATCH': {
       const body = await readBody(request)
-      const patcher = parsePatch(mediaType(request), body)
-      return sendObject(call, patchScale(api, kind, key, patcher, patchOptions(query)))
+      const patcher = parsePatch(mediaType(request), body, 'scale')
+      const dryRun = patchOptions(query)
+      return sendObject(call, patchScale(api, kind, key, patcher, { dryRun, writer: writerOf(call) }))
     }
     default:
       throw methodNotAllowed()
@@ -169,6 +198,28 @@ async function answerBinding(call: Call, key: Key): Promise<void> {
   requireJson(mediaType(request))
   bindPod(api, target.kind, key, parseObject(target.kind, 'v1', 'Binding', body))
   sendJson(call, createdJson, 201)
+}
+
+/** POST to pods/x/eviction: a deletion that a disruption budget could refuse, were there any. */
+async function answerEviction(call: Call, key: Key): Promise<void> {
+  const { api, target, request, query } = call
+  if (request.method !== 'POST') throw methodNotAllowed()
+  const body = await readBody(request)
+  requireJson(mediaType(request))
+  const dryRun = parseDryRun(query.getAll('dryRun'), 'CreateOptions')
+  evictPod(api, target.kind, key, parseObject(target.kind, 'policy/v1', 'Eviction', body), dryRun)
+  sendJson(call, createdJson, 201)
+}
+
+/** Who writes: the field manager that the request names, else the client's program. */
+function writerOf({ api, target, query, request }: Call): Writer {
+  const named = query.get('fieldManager') ?? ''
+  const agent = (request.headers['user-agent'] ?? '').split('/', 1)[0] ?? ''
+  return {
+    name: named === '' ? agent.slice(0, 128) : named,
+    subresource: target.subresource === 'status' || target.subresource === 'scale' ? target.subresource : undefined,
+    time: timestamp(api.now()),
+  }
 }
 
 function answerWatch(call: Call): void {
@@ -277,9 +328,16 @@ const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-c
 /** Agents of people, who get indented JSON unless they ask otherwise. */
 const READERS = /^(curl|Wget|Mozilla\/5\.0)/
 
-function sendJson({ api, request, response, query }: Call, json: string, code = 200): void {
+function sendJson({ api, request, response, query, warnings }: Call, json: string, code = 200): void {
   api.store.flush()
+  if (warnings.length > 0) response.setHeader('warning', warnings.map(warningText))
   const pretty = query.has('pretty') ? truthy(query.get('pretty')) : READERS.test(request.headers['user-agent'] ?? '')
   response.writeHead(code, jsonHeaders)
   response.end(pretty ? JSON.stringify(JSON.parse(json), null, 2) : json)
+}
+
+/** RFC 7234, as the API server writes it; a header holds no control characters and nothing beyond Latin-1. */
+function warningText(warning: string): string {
+  const text = warning.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
+  return `299 - "${text}"`
 }

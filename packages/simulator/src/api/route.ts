@@ -8,7 +8,7 @@ export type Target = {
   /** undefined: all namespaces, or a cluster-scoped kind. */
   readonly namespace: string | undefined
   readonly name: string | undefined
-  readonly subresource: 'status' | 'scale' | 'binding' | undefined
+  readonly subresource: 'status' | 'scale' | 'binding' | 'eviction' | undefined
   /** The old form /api/v1/watch/... */
   readonly watch: boolean
 }
@@ -71,7 +71,7 @@ function target(kind: Kind, namespace: string | undefined, rest: readonly string
     sub === undefined ||
     (sub === 'status' && kind.hasStatus) ||
     (sub === 'scale' && kind.hasScale === true) ||
-    (sub === 'binding' && kind.plural === 'pods')
+    ((sub === 'binding' || sub === 'eviction') && kind.plural === 'pods')
   if (!known) throw unknownResource()
   return { kind, namespace, name, subresource: sub as Target['subresource'], watch }
 }

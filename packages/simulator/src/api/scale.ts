@@ -2,6 +2,7 @@ import { conflict, notFound } from '../store/refusals.ts'
 import type { Key, Kind, NewObject, StoredObject } from '../store/types.ts'
 import { invalid, invalidStatus } from '../validation/field.ts'
 import type { Api } from './context.ts'
+import { ownedAfterScale, type Writer } from './managed/ownership.ts'
 import type { Patcher } from './patch-object.ts'
 import { checkName, checkVersion, inNamespace } from './write.ts'
 
@@ -14,6 +15,8 @@ type Selector = {
   }[]
 }
 
+export type ScaleOptions = { readonly dryRun: boolean; readonly writer: Writer }
+
 /** The Scale of a Deployment or ReplicaSet. */
 export function readScale(api: Api, kind: Kind, key: Key): StoredObject {
   const object = api.store.get(kind.plural, key)
@@ -22,17 +25,17 @@ export function readScale(api: Api, kind: Kind, key: Key): StoredObject {
 }
 
 /** PUT of a Scale. */
-export function replaceScale(api: Api, kind: Kind, key: Key, sent: NewObject, dryRun: boolean): StoredObject {
+export function replaceScale(api: Api, kind: Kind, key: Key, sent: NewObject, options: ScaleOptions): StoredObject {
   const current = api.store.get(kind.plural, key)
   if (current === undefined) throw notFound(kind, key.name)
-  return writeScale(api, kind, key, current, sent, dryRun)
+  return writeScale(api, kind, key, current, sent, options)
 }
 
 /** PATCH of a Scale. */
-export function patchScale(api: Api, kind: Kind, key: Key, patcher: Patcher, dryRun: boolean): StoredObject {
+export function patchScale(api: Api, kind: Kind, key: Key, patcher: Patcher, options: ScaleOptions): StoredObject {
   const current = api.store.get(kind.plural, key)
   if (current === undefined) throw notFound(kind, key.name)
-  return writeScale(api, kind, key, current, patcher(structuredClone(scaleOf(current))) as NewObject, dryRun)
+  return writeScale(api, kind, key, current, patcher.apply(structuredClone(scaleOf(current))) as NewObject, options)
 }
 
 function writeScale(
@@ -41,7 +44,7 @@ function writeScale(
   key: Key,
   current: StoredObject,
   sent: NewObject,
-  dryRun: boolean,
+  { dryRun, writer }: ScaleOptions,
 ): StoredObject {
   const scale = inNamespace(kind, key.namespace, sent)
   checkName(key, scale)
@@ -54,7 +57,9 @@ function writeScale(
       invalid('spec.replicas', replicas, 'must be greater than or equal to 0'),
     ])
   }
-  const wanted = { ...current, spec: { ...(current.spec as object), replicas } }
+  const scaled = { ...current, spec: { ...(current.spec as object), replicas } }
+  const managedFields = ownedAfterScale(kind, current, scaled, { ...writer, subresource: 'scale' })
+  const wanted = { ...scaled, metadata: { ...current.metadata, managedFields } }
   if (dryRun) return scaleOf(wanted)
   return scaleOf(api.store.update(kind.plural, key, () => wanted))
 }

@@ -124,18 +124,20 @@ function answerFault(api: Api, request: IncomingMessage, response: ServerRespons
 }
 
 function respondStatus(api: Api, response: ServerResponse, error: StatusError): void {
-  const { retryAfterSeconds } = error.extras
+  const { retryAfterSeconds, plain } = error.extras
   try {
     api.store.flush()
   } catch {
     // The answer is a refusal anyway; the write that could not be kept is tried again with the next one.
   }
   response.writeHead(error.code, {
-    'content-type': 'application/json',
+    ...(plain === true
+      ? { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }
+      : { 'content-type': 'application/json' }),
     'cache-control': 'no-cache, private',
     ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
   })
-  response.end(statusJson(error))
+  response.end(plain === true ? `${error.message}\n` : statusJson(error))
 }
 
 function carries(request: IncomingMessage, token: string): boolean {

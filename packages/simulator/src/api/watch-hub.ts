@@ -4,6 +4,7 @@ import { apiVersionOf, kinds } from '../store/kinds.ts'
 import type { MemoryStore } from '../store/object-store.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Kind, StoredObject } from '../store/types.ts'
+import { emptyMembers } from './empty-members.ts'
 import { statusJson } from './status.ts'
 
 /** What one watcher wants to see. */
@@ -226,6 +227,7 @@ export class WatchHub {
         resourceVersion: String(this.#store.revision),
         ...(annotated ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
       },
+      ...emptyMembers[options.kind.plural],
     } as unknown as StoredObject
     return `{"type":"BOOKMARK","object":${options.form(object)}}\n`
   }

@@ -1,21 +1,41 @@
+import { assemble, nextGeneration } from '../store/assemble.ts'
 import { apiVersionOf, hasGeneration } from '../store/kinds.ts'
-import { generatedName } from '../store/names.ts'
 import { badRequest, conflict, detailsOf, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Key, Kind, NewObject, StoredObject } from '../store/types.ts'
-import type { AdmitContext } from '../validation/admit.ts'
+import { type AdmitContext, decodeWithDefaults } from '../validation/admit.ts'
+import { decodeObject } from '../validation/decode.ts'
+import { invalid, invalidStatus } from '../validation/field.ts'
 import type { Api } from './context.ts'
+import { ownedAfterUpdate, ownedByCreator, type Writer } from './managed/ownership.ts'
 
 /** How often a generated name that is taken is tried anew. */
 const NAME_ATTEMPTS = 8
 
-/** POST to a collection. */
+const systemMembers = [
+  'uid',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'managedFields',
+  'selfLink',
+]
+
+export type CreateOptions = {
+  readonly dryRun: boolean
+  readonly writer: Writer
+  /** `managedFields` that an apply has settled; otherwise the writer owns all that was sent. */
+  readonly owned?: readonly object[] | undefined
+}
+
+/** POST to a collection, or an apply of what is not there yet. */
 export function createObject(
   api: Api,
   kind: Kind,
   namespace: string | undefined,
   sent: NewObject,
-  dryRun: boolean,
+  options: CreateOptions,
 ): StoredObject {
   const { resourceVersion } = sent.metadata as { readonly resourceVersion?: unknown }
   const within = inNamespace(kind, namespace, sent)
@@ -23,9 +43,17 @@ export function createObject(
   if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0') {
     throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created')
   }
+  // What only the server sets is dropped, but has to be readable.
+  if (systemMembers.some((member) => Object.hasOwn(within.metadata, member))) {
+    decodeObject(kind, { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: within.metadata })
+  }
   for (let attempt = 1; ; attempt += 1) {
-    const { object } = api.admission.admit(kind, forCreation(api, kind, within), admitContext(api))
-    if (dryRun) return trial(api, kind, object)
+    const wanted = forCreation(kind, within)
+    const admitted = api.admission.admit(kind, wanted, admitContext(api)).object
+    const owned =
+      'owned' in options ? options.owned : ownedByCreator(kind, decodeWithDefaults(kind, wanted), options.writer)
+    const object = withOwners(admitted, owned)
+    if (options.dryRun) return trial(api, kind, object)
     try {
       return api.store.create(kind.plural, object)
     } catch (error) {
@@ -35,14 +63,21 @@ export function createObject(
   }
 }
 
+export type UpdateOptions = {
+  readonly dryRun: boolean
+  readonly subresource?: 'status' | undefined
+  readonly writer: Writer
+  /** `managedFields` that an apply has settled; otherwise the writer owns what it changes. */
+  readonly owned?: readonly object[] | undefined
+}
+
+function withOwners(object: NewObject, owned: readonly object[] | undefined): NewObject {
+  const { managedFields: _managedFields, ...metadata } = object.metadata
+  return { ...object, metadata: owned === undefined ? metadata : { ...metadata, managedFields: owned } }
+}
+
 /** PUT of a whole object, or of its status. */
-export function replaceObject(
-  api: Api,
-  kind: Kind,
-  key: Key,
-  sent: NewObject,
-  options: { readonly dryRun: boolean; readonly subresource?: 'status' | undefined },
-): StoredObject {
+export function replaceObject(api: Api, kind: Kind, key: Key, sent: NewObject, options: UpdateOptions): StoredObject {
   const { metadata } = sent
   if ((metadata.name ?? '') === '') {
     throw badRequest(`the name of the object (${key.name} based on URL) was undeterminable: name must be provided`)
@@ -58,7 +93,7 @@ export function replaceObject(
     throw conflict(
       kind,
       key.name,
-      `StorageError: invalid object, Code: 4, Key: /registry/${registryOf(kind)}/${path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
+      `StorageError: invalid object, Code: 4, Key: ${options.dryRun ? '' : '/registry'}/${registryOf(kind)}/${path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`,
     )
   }
   return storeUpdate(api, kind, key, current, within, options)
@@ -74,7 +109,7 @@ export function storeUpdate(
   key: Key,
   current: StoredObject,
   wanted: NewObject,
-  options: { readonly dryRun: boolean; readonly subresource?: 'status' | undefined },
+  options: UpdateOptions,
 ): StoredObject {
   const merged =
     options.subresource === 'status' ? withStatusOf(kind, current, wanted) : withoutStatus(kind, current, wanted)
@@ -85,8 +120,19 @@ export function storeUpdate(
   const sent = keepSystemMetadata(current, merged)
   const admitted = api.admission.admitUpdate(kind, current, sent, context).object
   // Admission of a status gives back the stored metadata; labels, annotations and finalizers are the writer's.
-  const object = options.subresource === 'status' ? { ...admitted, metadata: sent.metadata } : admitted
-  if (options.dryRun) return { ...object, metadata: { ...current.metadata, ...object.metadata } } as StoredObject
+  const changed = options.subresource === 'status' ? { ...admitted, metadata: sent.metadata } : admitted
+  const { managedFields } = wanted.metadata
+  const owned =
+    'owned' in options
+      ? options.owned
+      : ownedAfterUpdate(
+          kind,
+          current,
+          { ...changed, metadata: { ...changed.metadata, managedFields } },
+          options.writer,
+        )
+  const object = withOwners(changed, owned)
+  if (options.dryRun) return updateTrial(kind, current, object)
   return api.store.update(kind.plural, key, () => object)
 }
 
@@ -201,7 +247,8 @@ function requireLivingNamespace(api: Api, kind: Kind, namespace: string | undefi
     })
   }
   if (found.metadata.deletionTimestamp === undefined) return
-  const name = sent.metadata.name ?? ''
+  const { name: own, generateName } = sent.metadata as { readonly name?: string; readonly generateName?: string }
+  const name = own || generateName || ''
   const resource = kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`
   throw new StatusError(
     403,
@@ -220,8 +267,8 @@ function requireLivingNamespace(api: Api, kind: Kind, namespace: string | undefi
   )
 }
 
-/** The object with its generated name, without what only the server sets. */
-function forCreation(api: Api, kind: Kind, sent: NewObject): NewObject {
+/** The object without what only the server sets. */
+function forCreation(kind: Kind, sent: NewObject): NewObject {
   const {
     uid: _uid,
     resourceVersion: _resourceVersion,
@@ -233,15 +280,10 @@ function forCreation(api: Api, kind: Kind, sent: NewObject): NewObject {
     selfLink: _selfLink,
     ...metadata
   } = sent.metadata
-  const base = metadata.generateName
-  const named =
-    (metadata.name ?? '') === '' && typeof base === 'string' && base !== ''
-      ? { ...metadata, name: generatedName(base, api.random) }
-      : metadata
   const { status: _status, ...rest } = sent
   // A node's own status is its kubelet's word, at creation too.
   const body = kind.hasStatus && kind.plural !== 'nodes' ? rest : sent
-  return { ...body, apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: named } as NewObject
+  return { ...body, apiVersion: apiVersionOf(kind), kind: kind.kind, metadata } as NewObject
 }
 
 /** What a create would have made: with a uid, without a version. */
@@ -264,7 +306,23 @@ function trial(api: Api, kind: Kind, object: NewObject): StoredObject {
   return { ...object, metadata } as unknown as StoredObject
 }
 
+/** What an update would have made: as stored, with the version of before. */
+function updateTrial(kind: Kind, current: StoredObject, object: NewObject): StoredObject {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp } = current.metadata
+  const after = assemble(kind, object, { name, namespace, uid, resourceVersion, generation, creationTimestamp })
+  const next = nextGeneration(current, after)
+  return next === generation ? after : { ...after, metadata: { ...after.metadata, generation: next as number } }
+}
+
 /** Where etcd keeps a kind, as storage errors show it. */
 function registryOf(kind: Kind): string {
   return kind.plural === 'nodes' ? 'minions' : kind.plural
+}
+
+/** A PUT with another uid fails in storage, a patch in validation, which looks twice. */
+export function checkUid(kind: Kind, current: StoredObject, patched: NewObject): void {
+  const { uid } = patched.metadata as { readonly uid?: unknown }
+  if (uid === undefined || uid === '' || uid === current.metadata.uid) return
+  const cause = invalid('metadata.uid', uid, 'field is immutable')
+  throw invalidStatus(kind.group, kind.kind, current.metadata.name, [cause, cause])
 }

@@ -8,18 +8,32 @@ import { type PlannedSet, rollingBounds } from './rollout-plan.ts'
 const HASH = 'pod-template-hash'
 export const REVISION = 'deployment.kubernetes.io/revision'
 export const DESIRED = 'deployment.kubernetes.io/desired-replicas'
+const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history'
 export const MAX = 'deployment.kubernetes.io/max-replicas'
 /** Annotations that are the Deployment's own and do not go to its sets. */
 const OWN_ANNOTATIONS = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
   REVISION,
   DESIRED,
+  REVISION_HISTORY,
   MAX,
   'deprecated.deployment.rollback.to',
 ])
 
 export const createdOf = (set: ReplicaSet) => Date.parse(set.metadata.creationTimestamp)
 export const revisionOf = (set: ReplicaSet) => Number.parseInt(set.metadata.annotations?.[REVISION] ?? '0', 10) || 0
+
+/** Most characters of the revisions that a set once had; the oldest give way. */
+const MAX_HISTORY_LENGTH = 2000
+
+/** The annotations of a set that is now of this revision; those that it was of before are kept beside it. */
+export function revisionsOf(set: ReplicaSet, revision: string): Readonly<Record<string, string>> {
+  const { [REVISION]: before, [REVISION_HISTORY]: history } = set.metadata.annotations ?? {}
+  if (before === revision || before === undefined || before === '') return { [REVISION]: revision }
+  let past = history === undefined || history === '' ? [before] : [...history.split(','), before]
+  while (past.length > 1 && past.join(',').length > MAX_HISTORY_LENGTH) past = past.slice(1)
+  return { [REVISION]: revision, [REVISION_HISTORY]: past.join(',') }
+}
 
 /** The template without the label that tells sets apart. */
 export function bare(template: PodTemplate): unknown {

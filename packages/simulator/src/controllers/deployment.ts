@@ -5,7 +5,18 @@ import { isSame } from '../validation/same.ts'
 import { matchesSelector } from '../validation/selector.ts'
 import { type ControllerContext, keyOf, parseKey } from './context.ts'
 import { beginDeletion } from './deletion.ts'
-import { bare, createdOf, DESIRED, MAX, newSetOf, passedOn, planned, REVISION, revisionOf } from './deployment-sets.ts'
+import {
+  bare,
+  createdOf,
+  DESIRED,
+  MAX,
+  newSetOf,
+  passedOn,
+  planned,
+  REVISION,
+  revisionOf,
+  revisionsOf,
+} from './deployment-sets.ts'
 import { countStatus, isComplete, pauseConditions, rolloutStatus, setCondition, stuckAt } from './deployment-status.ts'
 import { controllerOf, OrphanIndex, withOwner, withoutOwner } from './ownership.ts'
 import { conditionOf } from './pod-state.ts'
@@ -209,7 +220,7 @@ export class DeploymentController {
   }
 
   #annotate(set: ReplicaSet, deployment: Deployment, revision: string): void {
-    const annotations = { ...set.metadata.annotations, ...passedOn(deployment), [REVISION]: revision }
+    const annotations = { ...set.metadata.annotations, ...passedOn(deployment), ...revisionsOf(set, revision) }
     const minReady = deployment.spec.minReadySeconds
     if (isSame(annotations, set.metadata.annotations) && (set.spec.minReadySeconds ?? 0) === (minReady ?? 0)) return
     this.#context.store.update('replicasets', set.metadata, (current) => {

@@ -54,14 +54,10 @@ export class NamespaceController {
     if (phase !== 'Terminating') {
       store.update('namespaces', { name }, (current) => ({ ...current, status: { phase: 'Terminating' } }))
     }
+    // Pods first: whatever they might still need, policies above all, stays until the last of them is gone.
+    if (this.#deleteAll(name, 'pods') > 0) return
     let left = 0
-    for (const { plural, namespaced } of kinds) {
-      if (!namespaced) continue
-      for (const object of [...store.list(plural, name)]) {
-        beginDeletion(store, plural, parseKey(`${name}/${object.metadata.name}`), this.#context.now())
-        if (store.get(plural, { namespace: name, name: object.metadata.name }) !== undefined) left++
-      }
-    }
+    for (const { plural, namespaced } of kinds) if (namespaced) left += this.#deleteAll(name, plural)
     if (left > 0) return
     const { finalizers = [] } = (store.get('namespaces', { name })?.spec ?? {}) as {
       readonly finalizers?: readonly string[]
@@ -71,5 +67,16 @@ export class NamespaceController {
       ...current,
       spec: { ...(current.spec as object), finalizers: finalizers.filter((finalizer) => finalizer !== 'kubernetes') },
     }))
+  }
+
+  /** Deletes a kind's objects in the namespace, and counts those that are still there. */
+  #deleteAll(name: string, plural: string): number {
+    const { store } = this.#context
+    let left = 0
+    for (const object of [...store.list(plural, name)]) {
+      beginDeletion(store, plural, parseKey(`${name}/${object.metadata.name}`), this.#context.now())
+      if (store.get(plural, { namespace: name, name: object.metadata.name }) !== undefined) left++
+    }
+    return left
   }
 }

@@ -43,6 +43,7 @@ export function assemble(
     ...filled('annotations', sent.annotations),
     ...filled('ownerReferences', sent.ownerReferences),
     ...filled('finalizers', sent.finalizers),
+    ...filled('managedFields', sent.managedFields as readonly object[] | undefined),
   }
   return { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata: meta, ...rest }
 }

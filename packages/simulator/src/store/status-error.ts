@@ -4,6 +4,8 @@ export type StatusExtras = {
   readonly continue?: string
   /** Becomes the `Retry-After` header and `details.retryAfterSeconds`. */
   readonly retryAfterSeconds?: number
+  /** Answered as plain text, without a Status: the layers before the API itself answer so. */
+  readonly plain?: boolean
 }
 
 /** A Kubernetes Status that ends a request: what a kube-apiserver answers when it refuses. */

@@ -81,6 +81,11 @@ function refuse(kind: Kind, name: string, causes: readonly FieldCause[]): void {
   if (causes.length > 0) throw invalidStatus(kind.group, kind.kind, name, causes)
 }
 
+/** A sent object as it is before admission: decoded, with defaults. What of it is there belongs to who sent it. */
+export function decodeWithDefaults(kind: Kind, object: NewObject): NewObject {
+  return withDefaults(kind, decodeObject(kind, object))
+}
+
 function withDefaults(kind: Kind, object: NewObject): NewObject {
   switch (kind.plural) {
     case 'pods':

@@ -9,7 +9,8 @@ import { parseQuantity } from './quantity.ts'
  */
 
 type Members = { readonly [member: string]: unknown }
-type Field = {
+/** A member of a Go struct, as JSON has it. */
+export type Field = {
   readonly name: string
   readonly type: Type
   readonly omit: boolean
@@ -17,13 +18,13 @@ type Field = {
   readonly pointer: boolean
   readonly embedded: string
 }
-type Struct = {
+export type Struct = {
   readonly name: string
   readonly short: string
   readonly fields: readonly Field[]
   readonly byName: ReadonlyMap<string, Field>
 }
-type Type =
+export type Type =
   | { readonly form: 'struct'; readonly go: string }
   | { readonly form: 'list'; readonly go: string; readonly of: Type }
   | { readonly form: 'map'; readonly go: string; readonly of: Type }
@@ -35,7 +36,8 @@ class DecodeError extends Error {}
 
 const compiled = new Map<string, Struct>()
 
-function structOf(go: string): Struct {
+/** A Go struct by its name in the table, such as `v1.Pod`. */
+export function structOf(go: string): Struct {
   const known = compiled.get(go)
   if (known !== undefined) return known
   const table = Object.hasOwn(structs, go) ? structs[go] : undefined
@@ -268,6 +270,7 @@ export function decodeObject(kind: Kind, object: NewObject): NewObject {
   }
 }
 
-function rootOf(kind: Kind): string | undefined {
+/** The struct that objects of a kind are decoded into; undefined for kinds without a table. */
+export function rootOf(kind: { readonly plural: string }): string | undefined {
   return Object.hasOwn(roots, kind.plural) ? roots[kind.plural] : undefined
 }

@@ -153,12 +153,12 @@ export function validateMetadataUpdate(before: StoredObject, metadata: SentMeta,
     const added = (metadata.finalizers ?? []).filter((finalizer) => !(old.finalizers ?? []).includes(finalizer))
     if (added.length > 0) {
       const list = added.toSorted().map((finalizer) => JSON.stringify(finalizer))
-      causes.push(
-        forbidden(
-          'metadata.finalizers',
-          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list.join(', ')}}`,
-        ),
+      const cause = forbidden(
+        'metadata.finalizers',
+        `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list.join(', ')}}`,
       )
+      // The generic layer finds it, and the kind's own.
+      causes.push(cause, cause)
     }
   }
   const immutable = ['name', 'namespace', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']

@@ -1,9 +1,11 @@
 // Prints go-types.ts: the Go structs that a kube-apiserver decodes the simulated kinds into. Run it again for a new
 // Kubernetes release:  go run . > ../go-types.ts  (then format that file).
+// With the argument numbers it prints the fields' protobuf numbers:  go run . numbers > ../../api/protobuf/field-numbers.ts
 package main
 
 import (
 	"fmt"
+	"os"
 	"sort"
 	"reflect"
 	"strings"
@@ -22,6 +24,9 @@ import (
 type out = map[string]any
 
 var types = map[string][][]any{}
+
+// JSON name to protobuf number, by struct; "1.2" for a field of an embedded struct, which is a message of its own
+var numbers = map[string][]string{}
 
 // a type expression: "q" quantity, "is" intOrString, "t" time, "mt" microtime, "d" duration, "s:GoName", "b", "i32", "i64", "y" (bytes), "*" any; "[]X"; "{}X" ; "@Name"
 func expr(t reflect.Type) string {
@@ -114,6 +119,24 @@ func fields(t reflect.Type, embedded string) [][]any {
 	}
 	return fs
 }
+func protobufNumbers(t reflect.Type, prefix string) []string {
+	var found []string
+	for i := 0; i < t.NumField(); i++ {
+		f := t.Field(i)
+		tag := strings.Split(f.Tag.Get("protobuf"), ",")
+		name := strings.Split(f.Tag.Get("json"), ",")[0]
+		if len(tag) < 2 {
+			continue
+		}
+		if name == "" {
+			found = append(found, protobufNumbers(deref(f.Type), prefix+tag[1]+".")...)
+			continue
+		}
+		found = append(found, name+"="+prefix+tag[1])
+	}
+	return found
+}
+
 func deref(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem()
@@ -131,6 +154,7 @@ func add(t reflect.Type) {
 	}
 	types[n] = nil
 	types[n] = fields(t, "")
+	numbers[n] = protobufNumbers(t, "")
 }
 
 const head = `/**
@@ -139,6 +163,13 @@ const head = `/**
  * Types: @struct, [Go type]element, {Go type}value, string:Go type, and plain words. Flags: o omitempty, z omitzero,
  * p pointer; a fourth word is the path of embedded structs, which decoding errors show.
  */
+`
+
+const numbersHead = `/**
+ * The protobuf numbers of the fields that go-types.ts lists, printed by go-types/main.go with the argument numbers (long
+ * because it is a table). A number with a dot is that of a field in an embedded struct, which is a message of its own.
+ */
+export const fieldNumbers: Readonly<Record<string, string>> = {
 `
 
 func main() {
@@ -160,6 +191,14 @@ func main() {
 		names = append(names, n)
 	}
 	sort.Strings(names)
+	if len(os.Args) > 1 && os.Args[1] == "numbers" {
+		fmt.Print(numbersHead)
+		for _, n := range names {
+			fmt.Printf("  '%s': '%s',\n", n, strings.Join(numbers[n], " "))
+		}
+		fmt.Print("}\n")
+		return
+	}
 	fmt.Print(head)
 	fmt.Println("export const roots: Readonly<Record<string, string>> = {")
 	plurals := make([]string, 0)
