@@ -5,6 +5,7 @@ import type { Area, Bench, Case } from './case.ts'
 import { createArea } from './create.ts'
 import { deleteArea } from './delete.ts'
 import { deploymentArea } from './deployments.ts'
+import { differences } from './differences.ts'
 import { historyArea } from './history.ts'
 import { listArea } from './list.ts'
 import { normal } from './normal.ts'
@@ -42,15 +43,14 @@ const openers: Readonly<Record<TargetName, () => Promise<Target>>> = {
 }
 const targetNames = Object.keys(openers) as readonly TargetName[]
 
-type Seen = { readonly what: string; readonly value: unknown }
-const seen: Readonly<Record<TargetName, Map<string, Seen[]>>> = { simulator: new Map(), 'kube-apiserver': new Map() }
+const seen: Readonly<Record<TargetName, Map<string, unknown>>> = { simulator: new Map(), 'kube-apiserver': new Map() }
 
 const all = areas.flatMap((area, at) =>
   area.cases.map((item, number) => ({ area, item, id: `contract-${at}-${number}` })),
 )
 
 function benchOf(target: Target, id: string): Bench {
-  const list: Seen[] = []
+  const list: Record<string, unknown> = {}
   let namespace: Promise<string> | undefined
   return {
     ...target,
@@ -60,7 +60,7 @@ function benchOf(target: Target, id: string): Bench {
       return namespace
     },
     seen(what, value) {
-      list.push({ what, value: normal(value) })
+      list[what] = normal(value)
       seen[target.name].set(id, list)
     },
   }
@@ -93,7 +93,7 @@ describe('both have seen the same', () => {
       // A case without such values, or one that was not selected.
       if (simulator === undefined && real === undefined) return
       if (simulator === undefined || real === undefined) return context.skip()
-      expect(simulator).toEqual(real)
+      expect(differences(simulator, real), 'simulator here, kube-apiserver there').toEqual([])
     })
   }
 })

@@ -116,7 +116,17 @@ export const listArea: Area = {
         const token = listOf(first).metadata.continue
         const rest = await bench.request('GET', path(namespace, `?limit=2&labelSelector=tier&continue=${token}`))
         expect(namesOf(rest)).toEqual(['c', 'd'])
-        expect(listOf(rest).metadata).not.toHaveProperty('continue')
+        // Something follows, even if the selector does not mean it.
+        const end = await bench.request(
+          'GET',
+          path(namespace, `?limit=2&labelSelector=tier&continue=${listOf(rest).metadata.continue}`),
+        )
+        expect(listOf(end)).toMatchObject({ metadata: { resourceVersion: expect.anything() }, items: [] })
+        expect(listOf(end).metadata).not.toHaveProperty('continue')
+        const whole = await bench.request('GET', path(namespace, '?limit=2&labelSelector=tier%3Ddb'))
+        bench.seen('whole', Object.keys(listOf(whole).metadata))
+        const one = await bench.request('GET', path(namespace, '?limit=1&fieldSelector=metadata.name%3Da'))
+        bench.seen('one', Object.keys(listOf(one).metadata))
       },
     },
     {
@@ -134,7 +144,17 @@ export const listArea: Area = {
         expect(broken).toMatchObject({ code: 400, json: { reason: 'BadRequest' } })
         bench.seen('with version', withVersion.json)
         bench.seen('broken', broken.json)
-        bench.seen('empty', (await bench.request('GET', path(namespace, '?limit=2&continue=e30'))).json)
+        const tokens = [
+          {},
+          { v: 'x', rv: 1, start: 'a' },
+          { v: 'meta.k8s.io/v1', rv: 0, start: 'a' },
+          { v: 'meta.k8s.io/v1', rv: 1, start: '' },
+        ]
+        for (const made of tokens) {
+          const text = Buffer.from(JSON.stringify(made)).toString('base64url')
+          const answer = await bench.request('GET', path(namespace, `?limit=2&continue=${text}`))
+          bench.seen(JSON.stringify(made), answer.json)
+        }
       },
     },
     {
@@ -195,8 +215,16 @@ export const listArea: Area = {
           reason: 'BadRequest',
           message: 'field label not supported: spec.hostname',
         })
-        for (const fieldSelector of ['status.phase', 'a=b=c', 'metadata.name=a,'])
-          bench.seen(fieldSelector, await outcome(bench, namespace, fieldSelector))
+        const more = [
+          'status.phase',
+          'a=b=c',
+          '=a',
+          'metadata.name=a,',
+          'metadata.name=a\\',
+          'metadata.name=a\\x',
+          'x=1\\,',
+        ]
+        for (const fieldSelector of more) bench.seen(fieldSelector, await outcome(bench, namespace, fieldSelector))
         bench.seen(
           'deployments',
           await refusal(bench.kube.list(resources.deployments, { namespace, fieldSelector: 'status.replicas=1' })),
@@ -220,7 +248,7 @@ export const listArea: Area = {
         const future = await at(`resourceVersion=${Number(resourceVersion) + 1_000_000}`)
         expect(future.code).toBe(504)
         const { message, ...rest } = future.json as { readonly message: string }
-        expect(message).toMatch(/^Too large resource version: \d+, current: \d+$/)
+        expect(message).toMatch(/^Timeout: Too large resource version: \d+, current: \d+$/)
         bench.seen('future', { rest, retryAfter: future.headers['retry-after'] })
         bench.seen('not a version', (await at('resourceVersion=abc')).json)
         bench.seen('match without version', (await at('resourceVersionMatch=Exact')).json)

@@ -10,7 +10,6 @@ const byNature = new Set([
   'startTime',
   'startedAt',
   'finishedAt',
-  'time',
   'podIP',
   'hostIP',
   'ip',
@@ -18,8 +17,9 @@ const byNature = new Set([
 
 /**
  * A value without what differs between any two clusters: uids, versions, times and addresses become a word (so that
- * their presence still counts), generated suffixes five X. Nothing else is touched. `managedFields` is compared by its
- * own case only.
+ * their presence still counts), generated suffixes five X. The object that a refused patch shows, and the diff of
+ * internal structs that a refused change of a pod shows, are left out of messages. Nothing else is touched;
+ * `managedFields` is compared by its own case only.
  */
 export function normal(value: unknown, name = ''): unknown {
   if (byNature.has(name) && value !== null && value !== undefined) return `<${name}>`
@@ -32,10 +32,16 @@ export function normal(value: unknown, name = ''): unknown {
 
 /** The alphabet of generated names leaves out vowels and the digits 0, 1 and 3. */
 const suffix = '[bcdfghjklmnpqrstvwxz2456789]{5}'
+const generated = new RegExp(`(kube-api-access-|-|_)${suffix}(?![\\w-])`, 'g')
+/** The object is a JSON string in the text. */
+const patchedObject = /((?:^|patch: )Invalid value: )"\{(?:[^"\\]|\\.)*\}"/g
+const structDiff = /(if it was previously negative\))\n.*$/s
 
 function normalText(text: string): string {
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
-    .replace(new RegExp(`(kube-api-access-|-|_)${suffix}(?![\\w-])`, 'g'), '$1XXXXX')
+    .replace(generated, '$1XXXXX')
+    .replace(patchedObject, '$1<object>')
+    .replace(structDiff, '$1')
 }

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { type JsonPatchOperation, resources } from '../../../packages/server/src/kube/index.ts'
 import type { Area } from './case.ts'
 import { deployment, quietPod, refusal } from './objects.ts'
+import { until } from './wait.ts'
 
 const conflictText = (resource: string, name: string) =>
   `Operation cannot be fulfilled on ${resource} "${name}": the object has been modified; please apply your changes to the latest version and try again`
@@ -72,7 +73,6 @@ export const patchArea: Area = {
         seen('test of an absent value', await patch({ op: 'test', path: '/metadata/labels/none', value: '2' }))
         seen('test of an absent parent', await patch({ op: 'test', path: '/metadata/annotations/a', value: '2' }))
         seen('remove', await patch({ op: 'remove', path: '/metadata/labels/none' }))
-        seen('replace', await patch({ op: 'replace', path: '/metadata/labels/none', value: '1' }))
         seen('add below nothing', await patch({ op: 'add', path: '/metadata/annotations/a', value: '1' }))
         seen('add beyond', await patch({ op: 'add', path: '/spec/containers/5', value: {} }))
         const uid = await patch({ op: 'test', path: '/metadata/uid', value: 'other' })
@@ -110,6 +110,14 @@ export const patchArea: Area = {
         })
         expect(put).toMatchObject({ code: 409, json: conflict })
         seen('PUT', put.json)
+        for (const query of ['', '?dryRun=All']) {
+          const other = await request('PUT', `/apis/apps/v1/namespaces/${namespace}/deployments/d${query}`, {
+            ...made,
+            metadata: { name: 'd', uid: 'other' },
+          })
+          expect(other.code).toBe(409)
+          seen(`PUT of another uid ${query}`, other.json)
+        }
         await kube.create(resources.pods, quietPod('a'), { namespace })
         const { metadata } = await kube.get(resources.pods, { namespace, name: 'a' })
         const fresh = { metadata: { resourceVersion: metadata?.resourceVersion, labels: { x: '1' } } }
@@ -154,6 +162,21 @@ export const patchArea: Area = {
         expect(trial.metadata?.resourceVersion).toBe(made.metadata?.resourceVersion)
         seen('trial', trial)
         expect(await kube.get(resources.pods, at)).toEqual(made)
+        await kube.create(resources.deployments, deployment('d', 0), { namespace })
+        const longer = { spec: { minReadySeconds: 5 }, metadata: { annotations: { x: '1' } } }
+        const settledAt = { namespace, name: 'd' }
+        await until('the revision', async () => {
+          const { metadata } = await kube.get(resources.deployments, settledAt)
+          return metadata?.annotations !== undefined
+        })
+        const grown = await kube.patch(
+          resources.deployments,
+          settledAt,
+          { type: 'merge', body: longer },
+          { dryRun: true },
+        )
+        expect(grown.metadata?.generation).toBe(2)
+        seen('grown', [grown.metadata, grown.spec])
         const wrong = { metadata: { labels: { 'a b': '1' } } }
         const refused = await refusal(kube.patch(resources.pods, at, { type: 'merge', body: wrong }, { dryRun: true }))
         expect(refused).toMatchObject({ code: 422, reason: 'Invalid' })
@@ -218,6 +241,9 @@ export const patchArea: Area = {
         seen('other name', await merge('a', { metadata: { name: 'b' } }))
         seen('other namespace', await merge('a', { metadata: { namespace: 'default' } }))
         seen('other kind', await merge('a', { kind: 'Service' }))
+        seen('unknown kind', await merge('a', { kind: 'Nope' }))
+        seen('other version', await merge('a', { apiVersion: 'v2' }))
+        seen('no name', await merge('a', { metadata: { name: null } }))
         seen('uid', await merge('a', { metadata: { uid: 'other' } }))
         seen('containers', await merge('a', { spec: { containers: null } }))
         seen('command', await merge('a', { spec: { containers: [{ name: 'c', image: 'a', command: ['x'] }] } }))
