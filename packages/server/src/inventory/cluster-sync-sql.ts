@@ -132,23 +132,23 @@ const podColumns = [
   'node_selectors',
   'tolerations',
 ]
-const podInput = `with i as materialized (select * from json_to_recordset($2) as i(ord int, uid text, name text, bk_namespace_id bigint,
+const podInput = `with i as materialized (select * from json_to_recordset($2) as i(ord int, id bigint, uid text, name text, bk_namespace_id bigint,
     namespace text, ref_kind text, ref_id bigint, ref_name text, bk_node_id bigint, bk_host_id bigint, node_name text,
     priority int, labels jsonb, ip text, ips jsonb, volumes jsonb, qos_class text, node_selectors jsonb, tolerations jsonb))`
 const prefixed = (prefix: string, columns: readonly string[]) =>
   columns.map((column) => `${prefix}${column}`).join(', ')
 
-/** A pod that left its owner keeps its workload: ref is not among what changes. */
+/** Pods that are stored, by their ids. One that left its owner keeps its workload: ref is not among what changes. */
 export const updatePods: Statement = {
   name: 'sync-update-pods',
   text: `${podInput}
     update pod p set ${podColumns.map((column) => `${column} = i.${column}`).join(', ')}, ${stamp}
-    from i where p.bk_cluster_id = $1 and p.uid = i.uid and p.origin = 'sync'
+    from i where p.id = i.id and p.bk_cluster_id = $1 and p.uid = i.uid and p.origin = 'sync'
       and (${prefixed('p.', podColumns)}) is distinct from (${prefixed('i.', podColumns)})
     returning p.id`,
 }
 
-/** Pods whose name a client has taken in that workload are left out. */
+/** Pods that are not stored yet. One whose name a client has taken in that workload is left out. */
 export const insertPods: Statement = {
   name: 'sync-insert-pods',
   text: `${podInput}
@@ -157,9 +157,8 @@ export const insertPods: Statement = {
     select nextval('pod_id_seq'), n.bk_biz_id, n.bk_supplier_account, n.bk_cluster_id, n.cluster_uid, n.creator, n.modifier,
       n.create_time, n.last_time, n.origin, n.uid, n.name, n.bk_namespace_id, n.namespace, n.ref_kind, n.ref_id, n.ref_name,
       jsonb_build_array($4::text), ${prefixed('n.', podColumns)}
-    from (select i.*, ${newRow} from i
-      where not exists (select 1 from pod p where p.bk_cluster_id = $1 and p.uid = i.uid and p.origin = 'sync')
-      order by i.ord) n
+    from (select i.uid, i.name, i.bk_namespace_id, i.namespace, i.ref_kind, i.ref_id, i.ref_name,
+        ${prefixed('i.', podColumns)}, ${newRow} from i order by i.ord) n
     on conflict do nothing
     returning id, uid, bk_node_id`,
 }
@@ -177,13 +176,13 @@ const containerColumns = [
   'environment',
   'mounts',
 ]
-/** $2 is a list of containers, each with its pod's uid; `c` joins it to the pods that are stored. */
+/** $2 is a list of containers, each with its pod's id; `c` joins it to the pods that are stored. */
 const containerInput = `with c as materialized (
     select p.id as bk_pod_id, p.bk_biz_id, p.bk_supplier_account, p.bk_cluster_id, p.bk_namespace_id, p.ref_kind, p.ref_id,
       i.ord, i.name, ${prefixed('i.', containerColumns)}
-    from json_to_recordset($2) as i(ord int, pod_uid text, name text, container_uid text, image text, ports jsonb, host_ports jsonb,
+    from json_to_recordset($2) as i(ord int, bk_pod_id bigint, name text, container_uid text, image text, ports jsonb, host_ports jsonb,
       args jsonb, started bigint, limits jsonb, requests jsonb, liveness jsonb, environment jsonb, mounts jsonb)
-    join pod p on p.bk_cluster_id = $1 and p.uid = i.pod_uid and p.origin = 'sync')`
+    join pod p on p.id = i.bk_pod_id and p.origin = 'sync' where $1::bigint = p.bk_cluster_id)`
 
 /** Containers that are not sent any more go first: their uid may be another one's by now. */
 export const deleteMissingContainers: Statement = {

@@ -165,6 +165,15 @@ const readPods: Statement = {
 }
 
 /**
+ * Tells the planner how large the tables have become. A prepared plan is kept for as long as its connection, and one that
+ * was made while the tables were empty reads them whole: 0.9 s a batch at 12,000 pods, 70 ms after this. PostgreSQL finds
+ * out by itself, but only once a minute.
+ */
+export async function refreshStatistics(db: Queryable): Promise<void> {
+  for (const table of ['pod', 'container', 'workload']) await db.query(`analyze ${table}`)
+}
+
+/**
  * Writes one batch while `lease` is held, parents before children, and returns what is stored then. The number of
  * statements does not depend on the batch.
  */
@@ -190,6 +199,8 @@ class Batch {
   readonly #namespaces: Map<string, StoredParent>
   readonly #nodes: Map<string, StoredNode>
   readonly #workloads: Map<string, StoredWorkload>
+  /** By uid; only read. A removal and a new pod never share a uid. */
+  readonly #pods: ReadonlyMap<string, number>
   readonly #events: InventoryEvent[] = []
   readonly #counts = new Map<string, { kind: string; change: 'create' | 'update' | 'delete'; count: number }>()
   readonly #nowSeconds = Math.floor(Date.now() / 1000)
@@ -200,6 +211,7 @@ class Batch {
     this.#namespaces = new Map(stored.namespaces)
     this.#nodes = new Map(stored.nodes)
     this.#workloads = new Map(stored.workloads)
+    this.#pods = stored.pods
   }
 
   async apply(changes: ClusterChanges, hosts: readonly number[]) {
@@ -289,6 +301,7 @@ class Batch {
       return [
         {
           ...columns,
+          id: this.#pods.get(pod.uid),
           bk_namespace_id: namespace.id,
           ref_kind: ref.kind,
           ref_id: workload.id,
@@ -299,11 +312,24 @@ class Batch {
       ]
     })
     if (pods.length === 0) return []
-    const values = this.#values(pods)
-    const updated = await this.#tx.run<{ id: number }>(sql.updatePods, values.slice(0, 4))
-    const inserted = await this.#tx.run<{ id: number; uid: string; bk_node_id: number }>(sql.insertPods, values)
-    for (const { bk_node_id } of inserted) touchedNodes.add(bk_node_id)
-    const containers = this.#values(facts.flatMap((pod) => pod.containers.map((c) => ({ ...c, pod_uid: pod.uid }))))
+    const ids = new Map(pods.flatMap(({ id, uid }) => (id === undefined ? [] : [[uid, id] as const])))
+    const [old, fresh] = [pods.filter((pod) => pod.id !== undefined), pods.filter((pod) => pod.id === undefined)]
+    const updated =
+      old.length === 0 ? [] : await this.#tx.run<{ id: number }>(sql.updatePods, this.#values(old).slice(0, 4))
+    const inserted =
+      fresh.length === 0
+        ? []
+        : await this.#tx.run<{ id: number; uid: string; bk_node_id: number }>(sql.insertPods, this.#values(fresh))
+    for (const { id, uid, bk_node_id } of inserted) {
+      ids.set(uid, id)
+      touchedNodes.add(bk_node_id)
+    }
+    const containers = this.#values(
+      facts.flatMap((pod) => {
+        const bk_pod_id = ids.get(pod.uid)
+        return bk_pod_id === undefined ? [] : pod.containers.map((container) => ({ ...container, bk_pod_id }))
+      }),
+    )
     const touched = new Set([...updated, ...inserted].map((row) => row.id))
     for (const [statement, size] of [
       [sql.deleteMissingContainers, 2],

@@ -12,6 +12,7 @@ import {
   type ClusterChangeResult,
   type ClusterChanges,
   loadSyncedCluster,
+  refreshStatistics,
   type SyncedCluster,
   type SyncTarget,
   workloadKeyText,
@@ -194,6 +195,10 @@ export function createSyncer(options: SyncerOptions): Syncer {
     }
   }
 
+  /** Pods written so far, and how many it takes until the planner is told. */
+  let made = 0
+  let analyzeAt = 1_000
+
   /** Parents that vanished while children hang on them: they go when their children are gone. */
   let kept: ClusterChangeResult['kept'][] = []
   function markKept(): void {
@@ -240,6 +245,13 @@ export function createSyncer(options: SyncerOptions): Syncer {
     try {
       const result = await applyClusterChanges(options.db, options.lease, options.target, stored, batch)
       stored = result.stored
+      made += batch.pods.upsert.length
+      if (made >= analyzeAt) {
+        analyzeAt *= 4
+        await refreshStatistics(options.db).catch((error: unknown) =>
+          logger.debug({ err: error }, 'statistics could not be refreshed'),
+        )
+      }
       for (const [uid, print] of batch.digests) digests.set(uid, print)
       for (const uid of batch.pods.remove) digests.delete(uid)
       for (const { kind, change, count } of result.written) metrics.written.inc({ kind, change }, count)
