@@ -51,12 +51,13 @@ export function toFailure(
   // Half of it is fixed: what the cluster refuses for what it is must not be sent again at once, and however the dice
   // fall, a step that keeps failing is tried at most twice per `maxMs`.
   const half = Math.max(backoffMs(retry, attempts, 1), (failing * 1000) / retriesPerSecond) / 2
-  const waitMs = half + half * random
+  const waitMs = Math.max(half + half * random, pauseMsOf(error))
   return {
     code: error instanceof KubeError ? error.code : undefined,
     message: cleanText(error instanceof Error ? error.message : String(error)),
     isFinal: isFinal(error),
-    retryAt: nowMs + Math.max(waitMs, pauseMsOf(error)),
+    retryAt: nowMs + waitMs,
+    waitMs,
     attempts: attempts + 1,
   }
 }

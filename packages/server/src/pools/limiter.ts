@@ -21,8 +21,7 @@ export function createLimiter(
     else running += 1
     try {
       // Another failure may put it off meanwhile.
-      while (resumeAt > performance.now() && signal?.aborted !== true)
-        await delay(resumeAt - performance.now(), undefined, signal === undefined ? {} : { signal }).catch(() => {})
+      while (resumeAt > performance.now() && signal?.aborted !== true) await rest(resumeAt - performance.now(), signal)
       return await work()
     } catch (error) {
       resumeAt = Math.max(resumeAt, performance.now() + pauseAfter(error))
@@ -34,4 +33,8 @@ export function createLimiter(
       else next()
     }
   }
+}
+
+async function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await delay(Math.max(1, ms), undefined, signal === undefined ? {} : { signal }).catch(() => {})
 }

@@ -12,6 +12,8 @@ export type PodView = {
   readonly createdAt: number
   /** Ready condition true, phase Running, not being deleted. */
   readonly isReady: boolean
+  /** Since when it has been seen ready without a break; undefined: from before anybody looked. */
+  readonly readySince?: number | undefined
   readonly isDeleting: boolean
   /** Phase Failed or Succeeded: it will never be ready again. */
   readonly isFinished: boolean
@@ -52,6 +54,8 @@ export type Failure = {
   readonly isFinal: boolean
   /** When to try again. */
   readonly retryAt: number
+  /** How long that was to wait, in milliseconds. */
+  readonly waitMs?: number
 }
 
 /**

@@ -374,7 +374,7 @@ describe('a scalable pool', () => {
     expect(kinds(planPool(pool({ status: 1, size: 1, maxSize: 2 }), observed, now + 1_000))).toContain('create-pods')
   })
   test('shows with one pod whether they start again after some ended at once, then makes the others', () => {
-    const start = refusal()
+    const start = refusal({ waitMs: 500 })
     const desired = pool({ status: 4, size: 3, maxSize: 6 })
     const at = (time: number, pods: readonly PodView[]) =>
       planPool(desired, cluster({ deployment: none, pods, failures: { start } }), time).filter(
@@ -384,7 +384,10 @@ describe('a scalable pool', () => {
     expect(at(now, [])).toEqual([])
     expect(at(later, [])).toEqual([{ kind: 'create-pods', count: 1, isReserved: true }])
     expect(at(later, [pod({ ...owned, isReady: false })])).toEqual([])
-    expect(at(later, [pod(owned)])).toEqual([{ kind: 'create-pods', count: 2, isReserved: true }])
+    expect(at(later, [pod({ ...owned, readySince: later - 499 })])).toEqual([])
+    expect(at(later, [pod({ ...owned, readySince: later - 500 })])).toEqual([
+      { kind: 'create-pods', count: 2, isReserved: true },
+    ])
   })
   test('deletes one pod to see whether that is possible again', () => {
     const finished = pods(3, { ...owned, isFinished: true, isReady: false })

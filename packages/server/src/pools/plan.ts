@@ -190,16 +190,29 @@ function planPods(desired: PoolDesired, observed: PoolObserved, now: number): Po
     const idle = takeable(living)
     if (above > 0 && idle.length > 0) actions.push(deletePods(observed, idle.slice(0, above), 'above max_size'))
   }
-  const missing = Math.min(size - living.length - observed.creating, mayStart(observed, living))
+  const trial = onTrial(observed, living, now)
+  const mayCreate =
+    trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - living.length - observed.creating)
+  const missing = Math.min(size - living.length - observed.creating, mayCreate)
   if (missing > 0 && mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now))
     actions.push({ kind: 'create-pods', count: missing, isReserved: true })
-  return actions
+  return trial === undefined ? actions : [...actions, ...waits(now, trial)]
 }
 
-/** Where pods ended before they were of use, one shows whether that is still so before the others are made. */
-function mayStart(observed: PoolObserved, living: readonly PodView[]): number {
-  const isOnTrial = observed.failures.start !== undefined && !living.some((pod) => pod.isReady)
-  return isOnTrial ? Math.min(observed.mayCreate, 1 - living.length - observed.creating) : observed.mayCreate
+/**
+ * Where pods ended before they were of use, one shows whether that is still so, for as long as the pool had to wait for
+ * it, before the others are made. Undefined when none has to; `retryAt` is when the one will have shown it.
+ */
+function onTrial(
+  observed: PoolObserved,
+  living: readonly PodView[],
+  now: number,
+): { readonly retryAt: number } | undefined {
+  const { start } = observed.failures
+  if (start === undefined) return undefined
+  const provenAt = living.filter((pod) => pod.isReady).map((pod) => (pod.readySince ?? -Infinity) + (start.waitMs ?? 0))
+  const retryAt = Math.min(...provenAt)
+  return retryAt <= now ? undefined : { retryAt }
 }
 
 /** After a refusal one shows whether deletions are possible again. */

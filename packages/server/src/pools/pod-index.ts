@@ -33,7 +33,8 @@ type SetEntry = { readonly deploymentUid: string; readonly trouble: string | und
 
 function putEntry(pod: V1Pod, version: string, putAt: number, known: Entry | undefined): Entry {
   const view = toPodView(pod)
-  return { view, version, putAt, wasReady: view.isReady || known?.wasReady === true }
+  const readySince = view.isReady ? (known?.view.readySince ?? putAt) : undefined
+  return { view: { ...view, readySince }, version, putAt, wasReady: view.isReady || known?.wasReady === true }
 }
 
 export function createPodIndex(): PodIndex {

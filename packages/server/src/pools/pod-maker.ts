@@ -67,8 +67,11 @@ export function createPodMaker(steps: PoolSteps): PodMaker {
 
   /** In short steps: a change of the pool forgets its failures. */
   async function untilMayTry(entry: PoolEntry): Promise<void> {
-    const waitMs = () => (entry.failures.get('pods')?.retryAt ?? 0) - now()
-    while (waitMs() > 0 && !signal.aborted) await sleep(Math.min(waitMs(), 1_000), signal).catch(() => {})
+    for (;;) {
+      const waitMs = (entry.failures.get('pods')?.retryAt ?? 0) - now()
+      if (waitMs <= 0 || signal.aborted) return
+      await sleep(Math.min(waitMs, 1_000), signal).catch(() => {})
+    }
   }
 
   /** False: the name is somebody else's, or creations rest by now, and another one must be drawn later. */

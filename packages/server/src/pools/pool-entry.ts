@@ -29,7 +29,7 @@ export type PoolEntry = {
   readonly failures: Map<Step, RetriedFailure>
   /** Creations with an unknown outcome are looked into one by one. */
   readonly lookups: Limiter
-  /** Creations that may be begun at once: 1 after a failure, doubled with each success. */
+  /** Creations that may be begun at once: a few at first, 1 after a failure, doubled with each success. */
   burst: number
   /** Lines of the story that the next write carries. */
   events: PoolEventDraft[]
@@ -44,6 +44,9 @@ export type Built = BuiltDeployment & { readonly hpa: BuiltHpa }
 /** Pods in flight per pool at most; the whole controller's bound on API writes is below that of many pools together. */
 export const maxCreatingPerPool = 32
 
+/** Enough to be at the bound after one round trip, and few enough not to be missed when all are refused. */
+const firstBurst = 4
+
 export function createEntry(pool: Pool, template: PoolTemplate, namespace: string): PoolEntry {
   return {
     pool,
@@ -56,7 +59,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     madeHere: new Set(),
     failures: new Map(),
     lookups: createLimiter(1),
-    burst: maxCreatingPerPool,
+    burst: firstBurst,
     events: [],
     drift: undefined,
   }
