@@ -17,7 +17,7 @@ const load = (given: Partial<ConfigInput> = {}) =>
     readFile: () => {
       throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
     },
-    workingDirectory: '/work',
+    workingDirectory: '/srv',
     checkout: '/src/podyard',
     isRoot: false,
     ...given,
@@ -69,7 +69,7 @@ describe('order', () => {
     }
     load({ readFile, environment: { PODYARD_CONFIG: '/etc/podyard.json' } })
     load({ readFile, environment: { PODYARD_CONFIG: '/etc/podyard.json' }, flags: { config: 'mine.json' } })
-    expect(read).toEqual(['/etc/podyard.json', '/work/mine.json'])
+    expect(read).toEqual(['/etc/podyard.json', '/srv/mine.json'])
   })
 
   test('an empty variable is not set', () => {
@@ -82,7 +82,7 @@ describe('order', () => {
   })
 
   test('relative paths start from the working directory, in a file from its folder', () => {
-    expect(load({ flags: { 'data-dir': 'd' } }).config.dataDir).toBe('/work/d')
+    expect(load({ flags: { 'data-dir': 'd' } }).config.dataDir).toBe('/srv/d')
     const inFile = { flags: { config: '/etc/podyard/p.json' }, readFile: () => '{"data-dir": "d", "kubeconfig": "k"}' }
     expect(load(inFile).config).toMatchObject({ dataDir: '/etc/podyard/d', kubeconfig: '/etc/podyard/k' })
   })
@@ -116,19 +116,19 @@ describe('errors name the setting, its source, what is wrong and what would be r
     [{ flags: { 'simulator-nodes': '3.5' } }, '"3.5" is not right'],
     [{ flags: { namespace: 'Not_One' } }, 'namespace (flag --namespace)'],
     [{ flags: { 'data-dir': '' } }, 'data-dir (flag --data-dir): "" is not right'],
-    [{ flags: { config: 'p.json' } }, 'config (flag --config): cannot read /work/p.json (ENOENT)'],
-    [{ flags: { config: 'p' }, readFile: () => '[1]' }, '/work/p must hold one JSON object'],
+    [{ flags: { config: 'p.json' } }, 'config (flag --config): cannot read /srv/p.json (ENOENT)'],
+    [{ flags: { config: 'p' }, readFile: () => '[1]' }, '/srv/p must hold one JSON object'],
     [
       { flags: { config: 'p' }, readFile: () => '{"simulator-nodes": "3"}' },
-      'simulator-nodes (/work/p): "3" is not right',
+      'simulator-nodes (/srv/p): "3" is not right',
     ],
     [
       { flags: { config: 'p' }, readFile: () => '{"dataDir": "x"}' },
-      'dataDir (/work/p): there is no such setting; did you mean data-dir?',
+      'dataDir (/srv/p): there is no such setting; did you mean data-dir?',
     ],
     [
       { flags: { config: 'p' }, readFile: () => '{"__proto__": {"listen": ":1"}}' },
-      '__proto__ (/work/p): there is no such setting',
+      '__proto__ (/srv/p): there is no such setting',
     ],
   ])('%j', (given, expected) => {
     const found = problems(given as Partial<ConfigInput>)
