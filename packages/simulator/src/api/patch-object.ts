@@ -3,6 +3,7 @@ import { apiVersionOf } from '../store/kinds.ts'
 import { badRequest, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Key, Kind, NewObject, StoredObject } from '../store/types.ts'
+import { isStruct } from '../validation/decode.ts'
 import { otherKindText } from './body.ts'
 import type { Api } from './context.ts'
 import { applyJsonPatch, applyMergePatch, parseJsonPatch, parseMergePatch } from './patch.ts'
@@ -115,10 +116,24 @@ function asPatchError(kind: Kind, patched: NewObject, patcher: Patcher, error: u
   const problem = error.message.slice(prefix.length)
   const shown = patcher.shown(patched)
   if (patcher.isStrategic !== true) return invalidPatch(shown, problem)
-  const isList = /^json: cannot unmarshal array .* of type (map|v1\.|v2\.)/.test(problem)
-  if (isList) return invalidPatch(shown, 'cannot restore map from slice')
-  const isMap = /^json: cannot unmarshal object .* of type \[/.test(problem)
-  return invalidPatch(shown, isMap ? 'cannot restore slice from map' : problem)
+  return invalidPatch(shown, converterText(problem, patched))
+}
+
+const goKinds: Readonly<Record<string, string>> = { array: 'slice', object: 'map', number: 'int64' }
+
+/** A strategic patch does not go through JSON: another decoder finds the same problem, in other words. */
+function converterText(problem: string, patched: unknown): string {
+  const found = /^json: cannot unmarshal (\w+)(?: \S+)? into Go struct field \w+\.(\S+) of type (\S+)/.exec(problem)
+  if (found === null) return problem
+  const [, json = '', path = '', type = ''] = found
+  const value = path.split('.').reduce<unknown>((at, name) => (at as NewObject | undefined)?.[name], patched)
+  const kind = typeof value === 'number' && !Number.isInteger(value) ? 'float64' : (goKinds[json] ?? json)
+  if (type.startsWith('[')) return `cannot restore slice from ${kind}`
+  if (type.startsWith('map[')) return `cannot restore map from ${kind}`
+  if (isStruct(type)) return `cannot restore struct from: ${kind}`
+  if (json === 'number' && type !== 'bool') return `cannot convert ${kind} to ${type}`
+  // Named types are texts.
+  return `unrecognized type: ${type.includes('.') ? 'string' : type}`
 }
 
 /** Members that no operation of a JSON patch has. */

@@ -24,7 +24,7 @@ export function parseStrategicPatch(body: string): Members {
   try {
     value = JSON.parse(body)
   } catch {
-    throw badRequest(`error decoding patch: ${goJsonProblem(body)}`)
+    throw badRequest(goJsonProblem(body))
   }
   if (isMap(value)) return value
   if (value === null) return {}
@@ -51,6 +51,9 @@ function mergeMaps(original: Members, patch: Members, type: Type | undefined): M
   const kept = Array.isArray(retain) ? Object.entries(original).filter(([name]) => retain.includes(name)) : undefined
   const result = new Map(kept ?? Object.entries(original))
   for (const [name, items] of Object.entries(changes)) {
+    if (name.startsWith('$setElementOrder') && !name.startsWith(ORDER)) {
+      throw badRequest('invalid patch format of setElementOrder list')
+    }
     if (!name.startsWith(DELETE_FROM)) continue
     const list = result.get(name.slice(DELETE_FROM.length))
     if (!Array.isArray(list) || !Array.isArray(items)) continue
@@ -96,8 +99,20 @@ function mergeMember(original: unknown, value: unknown, { type, key }: Place): u
   if (isMap(value)) return mergeMaps(isMap(original) ? original : {}, value, type)
   if (!Array.isArray(value) || key === undefined || !Array.isArray(original)) return withoutDirectives(value, type)
   const items: readonly unknown[] = original
-  if (key === '') return [...items, ...value.filter((item) => !items.some((held) => jsonEqual(held, item)))]
-  return mergeItems(items, value, key, type?.form === 'list' ? type.of : undefined)
+  if (items.length > 0 && value.some((item) => elementType(item) !== elementType(items[0]))) {
+    throw new StatusError(500, '', `list element types are not identical: [${goText(items)} ${goText(value)}]`)
+  }
+  if (key === '') {
+    const added = value.filter((item) => !items.some((held) => jsonEqual(held, item)))
+    return inOrder([...items, ...added], value, items, key)
+  }
+  const merged = mergeItems(items, value, key, type?.form === 'list' ? type.of : undefined)
+  return inOrder(merged, value, items, key)
+}
+
+function elementType(item: unknown): string {
+  if (Array.isArray(item)) return 'list'
+  return isMap(item) ? 'map' : 'scalar'
 }
 
 function mergeItems(
@@ -129,7 +144,7 @@ function mergeItems(
   return result
 }
 
-/** The list in the order that the patch gives; items that it does not name stay where they were among the others. */
+/** The list in the order that the patch gives; items that it does not name stay before what they were before. */
 function inOrder(
   list: readonly unknown[],
   order: readonly unknown[],
@@ -140,11 +155,14 @@ function inOrder(
   const rankOf = (item: unknown) => order.findIndex((each) => jsonEqual(idOf(each), idOf(item)))
   const wasAt = (item: unknown) => before.findIndex((each) => jsonEqual(idOf(each), idOf(item)))
   const named = list.filter((item) => rankOf(item) >= 0).toSorted((a, b) => rankOf(a) - rankOf(b))
-  const result = [...named]
-  for (const item of list.filter((each) => rankOf(each) < 0)) {
-    const position = wasAt(item)
-    const next = result.findIndex((each) => wasAt(each) > position)
-    result.splice(next < 0 ? result.length : next, 0, item)
+  const others = list.filter((item) => rankOf(item) < 0).toSorted((a, b) => wasAt(a) - wasAt(b))
+  const result: unknown[] = []
+  while (named.length > 0 || others.length > 0) {
+    const other = others.length === 0 ? -1 : wasAt(others[0])
+    const next = named.length === 0 ? -1 : wasAt(named[0])
+    // An item that was not there before has no place among the others, and goes first.
+    const otherFirst = named.length === 0 || (other >= 0 && next >= 0 && other < next)
+    result.push((others.length > 0 && otherFirst ? others : named).shift())
   }
   return result
 }

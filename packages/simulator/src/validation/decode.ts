@@ -36,6 +36,11 @@ class DecodeError extends Error {}
 
 const compiled = new Map<string, Struct>()
 
+/** Whether a Go type's name is that of a struct in the table. */
+export function isStruct(go: string): boolean {
+  return Object.hasOwn(structs, go)
+}
+
 /** A Go struct by its name in the table, such as `v1.Pod`. */
 export function structOf(go: string): Struct {
   const known = compiled.get(go)

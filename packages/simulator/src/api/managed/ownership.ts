@@ -181,11 +181,13 @@ export function applyConfig(
   const before: NewObject = live === undefined ? emptyObject(kind) : (JSON.parse(objectJson(live)) as NewObject)
   const manager = managerOf(kind, writer, 'Apply')
   const entries = live === undefined ? [] : entriesBeforeApply(kind, before, writer)
-  const applied = stripped(fieldsOf(config, shape), kind, writer.subresource)
+  const sent = fieldsOf(config, shape)
+  const applied = stripped(sent, kind, writer.subresource)
   const last = entries.find((entry) => isSameManager(entry, manager))?.fields
   const merged = mergeFields(before, config, shape)
   const others = entries.filter((entry) => !isSameManager(entry, manager))
-  const kept = [...others.map(({ fields }) => fields), applied].map(withNamedParents)
+  // With what nobody owns, such as the name: else metadata itself would go with the last label.
+  const kept = [...others.map(({ fields }) => fields), sent].map(withNamedParents)
   const gone = kept.reduce((rest, set) => rest.difference(set), withNamedParents(last ?? new FieldSet()))
   const object = (removeFields(merged, gone, shape) ?? {}) as NewObject
   const { changed, removed } = changedFields(kind, before, object, writer.subresource)

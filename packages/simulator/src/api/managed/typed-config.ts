@@ -1,7 +1,7 @@
-import { apiVersionOf } from '../../store/kinds.ts'
 import { StatusError } from '../../store/status-error.ts'
 import type { Kind, NewObject } from '../../store/types.ts'
 import { structOf, type Type } from '../../validation/decode.ts'
+import { goText } from '../strategic-merge.ts'
 import { pathStep } from './field-set.ts'
 import { isMap, itemStep } from './fields.ts'
 import { memberOf, type Shape, shapeOfKind } from './shape.ts'
@@ -23,14 +23,14 @@ export function checkConfig(kind: Kind, config: NewObject): void {
   throw new StatusError(
     500,
     '',
-    `failed to create typed patch object (${namespace}/${name}; ${apiVersionOf(kind)}, Kind=${kind.kind}): ${text}`,
+    `failed to create typed patch object (${namespace}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}): ${text}`,
   )
 }
 
 function checkStruct(value: unknown, go: string, path: string, problems: string[]): void {
   if (value === null || value === undefined) return
   if (!isMap(value)) {
-    problems.push(`${path}: expected map, got ${smdType(value)}`)
+    problems.push(`${path}: expected map, got &{${goText(value)}}`)
     return
   }
   const struct = structOf(go)
@@ -41,9 +41,13 @@ function checkStruct(value: unknown, go: string, path: string, problems: string[
   }
 }
 
-function check(value: unknown, type: Type, shape: Shape, path: string, problems: string[]): void {
+function check(value: unknown, type: Type, shape: Shape, path: string, problems: string[], inMap = false): void {
   if (value === null || value === undefined) return
-  const expected = (what: string) => problems.push(`${path}: expected ${what}, got ${smdType(value)}`)
+  const expected = (what: string) => {
+    const isCollection = what === 'map' || what === 'list'
+    const got = isCollection ? `&{${goText(value)}}` : inMap ? unstructured(value) : smdType(value)
+    problems.push(`${path}: expected ${what}, got ${got}`)
+  }
   switch (type.form) {
     case 'struct':
       checkStruct(value, type.go, path, problems)
@@ -52,7 +56,7 @@ function check(value: unknown, type: Type, shape: Shape, path: string, problems:
       if (!isMap(value)) expected('map')
       else
         for (const [name, item] of Object.entries(value))
-          check(item, type.of, { form: 'leaf' }, `${path}.${name}`, problems)
+          check(item, type.of, { form: 'leaf' }, `${path}.${name}`, problems, true)
       return
     case 'list': {
       if (!Array.isArray(value)) {
@@ -61,6 +65,10 @@ function check(value: unknown, type: Type, shape: Shape, path: string, problems:
       }
       const seen = new Set<string>()
       for (const [index, item] of value.entries()) {
+        if (shape.form === 'list' && !isMap(item)) {
+          problems.push(`${path}: element ${index}: associative list with keys may not have non-map elements`)
+          continue
+        }
         const step = shape.form === 'list' || shape.form === 'set' ? itemStep(shape, item) : undefined
         const at = step === undefined ? `[${index}]` : pathStep(step)
         check(item, type.of, { form: 'leaf' }, path + at, problems)
@@ -85,6 +93,18 @@ function check(value: unknown, type: Type, shape: Shape, path: string, problems:
     default:
       return
   }
+}
+
+/** As Go's `%#v` prints the value that a map's element wraps. */
+function unstructured(value: unknown): string {
+  return `&value.valueUnstructured{Value:${goSyntax(value)}}`
+}
+
+function goSyntax(value: unknown): string {
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`
+  if (!isMap(value)) return JSON.stringify(value)
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${goSyntax(member)}`)
+  return `map[string]interface {}{${members.join(', ')}}`
 }
 
 function smdType(value: unknown): string {
