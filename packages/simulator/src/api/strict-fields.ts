@@ -63,10 +63,25 @@ class Walker {
   value(type: Type | undefined, path: string): void {
     this.#space()
     const start = this.#text[this.#at]
-    if (start === '{') this.#object(type, path)
-    else if (start === '[') this.#list(type, path)
-    else if (start === '"') this.#string()
-    else while (this.#at < this.#text.length && !',]} \t\r\n'.includes(this.#text[this.#at] as string)) this.#at += 1
+    if (start === '{' && (type?.form === 'struct' || type?.form === 'map')) this.#object(type, path)
+    else if (start === '[' && type?.form === 'list') this.#list(type, path)
+    else this.#skip()
+  }
+
+  /** Past a value that nothing is known of, however deep it is. */
+  #skip(): void {
+    let depth = 0
+    do {
+      this.#space()
+      const character = this.#text[this.#at] ?? ''
+      if (character === '"') this.#string()
+      else {
+        this.#at += 1
+        if (character === '{' || character === '[') depth += 1
+        else if (character === '}' || character === ']') depth -= 1
+        else while (/[\w.+-]/.test(this.#text[this.#at] ?? '')) this.#at += 1
+      }
+    } while (depth > 0 && this.#at < this.#text.length)
   }
 
   #object(type: Type | undefined, path: string): void {
