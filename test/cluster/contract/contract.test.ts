@@ -1,5 +1,7 @@
+import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { admissionArea } from './admission.ts'
+import { applyArea } from './apply.ts'
 import { autoscalerArea } from './autoscalers.ts'
 import type { Area, Bench, Case } from './case.ts'
 import { createArea } from './create.ts'
@@ -13,6 +15,7 @@ import { overloadArea } from './overload.ts'
 import { patchArea } from './patch.ts'
 import { podArea } from './pods.ts'
 import { schedulerArea } from './scheduler.ts'
+import { type Finding, simulatorGuide } from './table.ts'
 import { controlPlaneTarget, simulatorTarget, type Target, type TargetName } from './target.ts'
 import { validationArea } from './validation.ts'
 import { watchArea } from './watch.ts'
@@ -27,6 +30,7 @@ const areas: readonly Area[] = [
   historyArea,
   createArea,
   patchArea,
+  applyArea,
   deleteArea,
   validationArea,
   admissionArea,
@@ -36,6 +40,8 @@ const areas: readonly Area[] = [
   autoscalerArea,
   overloadArea,
 ]
+
+const guideFile = new URL('../../../docs/guide/simulator.md', import.meta.url)
 
 const openers: Readonly<Record<TargetName, () => Promise<Target>>> = {
   simulator: simulatorTarget,
@@ -66,6 +72,17 @@ function benchOf(target: Target, id: string): Bench {
   }
 }
 
+/** What became of each case: on each target, and of the comparison. */
+const findings = new Map<string, Finding>()
+const keyOf = (id: string, what: TargetName | 'both') => `${id} ${what}`
+
+/** Remembers a passed case; whatever else becomes of one is a failure. */
+async function remembered(key: string, run: () => Promise<void> | void): Promise<void> {
+  findings.set(key, 'failed')
+  await run()
+  findings.set(key, 'passed')
+}
+
 const runsOn = ({ only }: Case, name: TargetName) => only === undefined || only.on === name
 
 describe.each(targetNames)('%s', (name) => {
@@ -78,7 +95,7 @@ describe.each(targetNames)('%s', (name) => {
   for (const alone of [false, true]) {
     for (const { area, item, id } of all) {
       if (!runsOn(item, name) || (item.alone ?? false) !== alone) continue
-      const run = () => item.run(benchOf(target, id))
+      const run = () => remembered(keyOf(id, name), () => item.run(benchOf(target, id)))
       if (alone) test(`${area.title}: ${item.title}`, run)
       else test.concurrent(`${area.title}: ${item.title}`, run)
     }
@@ -93,7 +110,25 @@ describe('both have seen the same', () => {
       // A case without such values, or one that was not selected.
       if (simulator === undefined && real === undefined) return
       if (simulator === undefined || real === undefined) return context.skip()
-      expect(differences(simulator, real), 'simulator here, kube-apiserver there').toEqual([])
+      return remembered(keyOf(id, 'both'), () => {
+        expect(differences(simulator, real), 'simulator here, kube-apiserver there').toEqual([])
+      })
     })
   }
+})
+
+test('docs/guide/simulator.md says what was found', async (context) => {
+  const found = (item: Case, on: TargetName): Finding => {
+    const id = all.find((one) => one.item === item)?.id ?? ''
+    if (!runsOn(item, on)) return 'not run'
+    const compared = findings.get(keyOf(id, 'both')) ?? 'passed'
+    const own = findings.get(keyOf(id, on)) ?? 'not run'
+    return own === 'passed' ? compared : own
+  }
+  const ran = all.flatMap(({ item }) => targetNames.filter((on) => runsOn(item, on)).map((on) => found(item, on)))
+  // Some were not selected: there is nothing to say about the whole.
+  if (ran.includes('not run')) return context.skip()
+  const guide = simulatorGuide(areas, found)
+  if (process.env.UPDATE_DOCS === '1') await writeFile(guideFile, guide)
+  expect(await readFile(guideFile, 'utf8'), 'UPDATE_DOCS=1 npm run test:cluster writes it anew').toBe(guide)
 })

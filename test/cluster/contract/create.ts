@@ -40,7 +40,7 @@ export const createArea: Area = {
       },
     },
     {
-      title: 'generateName adds five characters, also to a base that is too long',
+      title: '`generateName` adds five characters, also to a base that is too long',
       async run({ kube, namespace: at }) {
         const namespace = await at()
         const generated = async (generateName: string, dryRun = false) => {
@@ -58,7 +58,7 @@ export const createArea: Area = {
       },
     },
     {
-      title: 'dryRun validates and answers as a create does, and stores nothing',
+      title: '`dryRun` validates and answers as a create does, and stores nothing',
       async run({ kube, namespace: at, seen }) {
         const namespace = await at()
         const trial = await kube.create(resources.deployments, deployment('d', 1), { namespace, dryRun: true })
@@ -82,7 +82,8 @@ export const createArea: Area = {
       },
     },
     {
-      title: 'refusals: no namespace, another namespace, no name, a version, another kind, not JSON, an unknown dryRun',
+      title:
+        'refusals: no namespace, another namespace, no name, a version, another kind, not JSON, an unknown `dryRun`',
       async run({ kube, namespace: at, request, seen }) {
         const namespace = await at()
         expect(await refusal(kube.create(resources.pods, quietPod('a'), { namespace: 'none' }))).toEqual({
@@ -127,8 +128,8 @@ export const createArea: Area = {
       },
     },
     {
-      title: 'bodies in YAML are accepted, and those in protobuf',
-      only: { on: 'kube-apiserver', because: 'the simulator reads and writes JSON only' },
+      title: 'bodies in YAML are accepted',
+      only: { on: 'kube-apiserver', because: 'the simulator has no YAML parser' },
       async run({ namespace: ns, request }) {
         const path = `/api/v1/namespaces/${await ns()}/configmaps`
         const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n'
@@ -151,6 +152,26 @@ export const createArea: Area = {
         expect(made.code).toBe(201)
         expect(made.json).not.toHaveProperty('unknown')
         expect(await kube.get(resources.pods, { namespace, name: 'a' })).not.toHaveProperty('unknown')
+      },
+    },
+    {
+      title: '`fieldValidation`: unknown and doubled members are ignored, warned of, or refused',
+      async run({ namespace: ns, request, seen }) {
+        const path = `/apis/apps/v1/namespaces/${await ns()}/deployments`
+        const made = { apiVersion: 'apps/v1', kind: 'Deployment', ...deployment('d', 1) }
+        const { spec, ...rest } = made
+        const body = JSON.stringify({ ...rest, unknown: 1, spec: { ...spec, nope: { a: 1 } } }).replace(
+          '"replicas":1',
+          '"replicas":1,"replicas":2',
+        )
+        for (const validation of ['Ignore', 'Warn', 'Strict', '', 'Nope']) {
+          const query = new URLSearchParams({ dryRun: 'All', fieldValidation: validation })
+          const { code, json, headers } = await request('POST', `${path}?${query}`, body)
+          const refused = code >= 400 ? json : undefined
+          expect(code >= 400).toBe(validation === 'Strict' || validation === 'Nope')
+          // One header or several: the same to HTTP.
+          seen(validation || 'absent', { code, refused, warning: [headers.warning ?? []].flat().join(', ') })
+        }
       },
     },
     {

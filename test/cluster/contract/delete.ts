@@ -216,7 +216,28 @@ export const deleteArea: Area = {
       },
     },
     {
-      title: 'dryRun deletes nothing; refusals of unknown policies and contradictions',
+      title: 'eviction deletes a pod',
+      async run({ kube, namespace: ns, request, seen }) {
+        const namespace = await ns()
+        await kube.create(resources.pods, quietPod('a'), { namespace })
+        const evict = (name: string, metadata: object) =>
+          request('POST', `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, {
+            apiVersion: 'policy/v1',
+            kind: 'Eviction',
+            metadata,
+          })
+        const wrong = await evict('a', { name: 'b' })
+        seen('wrong', { code: wrong.code, json: wrong.json })
+        const done = await evict('a', { name: 'a' })
+        expect(done.code).toBe(201)
+        seen('done', done.json)
+        const missing = await evict('a', { name: 'a' })
+        seen('missing', { code: missing.code, json: missing.json })
+        await until('no pod', async () => (await kube.list(resources.pods, { namespace })).items.length === 0)
+      },
+    },
+    {
+      title: '`dryRun` deletes nothing; refusals of unknown policies and contradictions',
       async run({ kube, namespace: ns, request, seen }) {
         const namespace = await ns()
         await kube.create(resources.deployments, deployment('d', 0), { namespace })

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { resources } from '../../../packages/server/src/kube/index.ts'
 import type { Area, Bench } from './case.ts'
 import { configMaps, quietPod, refusal } from './objects.ts'
-import type { Answer } from './target.ts'
+import { type Answer, openRequests } from './target.ts'
 
 type ListBody = {
   readonly metadata: {
@@ -85,7 +85,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'paging: limit, continue and remainingItemCount; all pages show one moment',
+      title: 'paging: `limit`, `continue` and `remainingItemCount`; all pages show one moment',
       async run(bench) {
         const namespace = await makePods(bench)
         const first = await bench.request('GET', path(namespace, '?limit=2'))
@@ -107,7 +107,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'paging with a selector: full pages, and no remainingItemCount',
+      title: 'paging with a selector: full pages, and no `remainingItemCount`',
       async run(bench) {
         const namespace = await makePods(bench)
         const first = await bench.request('GET', path(namespace, '?limit=2&labelSelector=tier'))
@@ -130,7 +130,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'refusal of a continue that is broken, or comes with a version',
+      title: 'refusal of a `continue` that is broken, or comes with a version',
       async run(bench) {
         const namespace = await makePods(bench)
         const first = await bench.request('GET', path(namespace, '?limit=2'))
@@ -158,7 +158,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'label selectors: =, ==, !=, in, notin, exists, not exists, several at once',
+      title: 'label selectors: `=`, `==`, `!=`, `in`, `notin`, `key`, `!key`, several at once',
       async run(bench) {
         const namespace = await makePods(bench)
         const chosen = async (labelSelector: string) =>
@@ -188,7 +188,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'field selectors: metadata.name, metadata.namespace, spec.nodeName, status.phase, !=',
+      title: 'field selectors: `metadata.name`, `metadata.namespace`, `spec.nodeName`, `status.phase`, `!=`',
       async run(bench) {
         const namespace = await makePods(bench)
         const chosen = async (fieldSelector: string) =>
@@ -272,7 +272,7 @@ export const listArea: Area = {
       },
     },
     {
-      title: 'plain paths: /version, /readyz; an unknown path is 404 without a Status; wrong credentials are 401',
+      title: 'plain paths: `/version`, `/readyz`; an unknown path is 404 without a Status; wrong credentials are 401',
       async run(bench) {
         expect(await bench.kube.raw('/version')).toMatchObject({ major: '1', minor: '36' })
         expect((await bench.request('GET', '/readyz')).text).toBe('ok')
@@ -287,6 +287,11 @@ export const listArea: Area = {
         const kind = await bench.request('GET', '/api/v1/namespaces/default/things')
         expect(kind).toMatchObject({ code: 404, json: { message: 'the server could not find the requested resource' } })
         bench.seen('unknown kind', kind.json)
+        const stranger = openRequests({ ...bench.config, token: 'wrong' })
+        const unauthorized = await stranger.send('GET', '/api/v1/namespaces')
+        await stranger.close()
+        expect(unauthorized).toMatchObject({ code: 401, json: { reason: 'Unauthorized', message: 'Unauthorized' } })
+        bench.seen('unauthorized', unauthorized.json)
         const method = await bench.request('PUT', '/api/v1/namespaces/default/pods', {})
         bench.seen('method', { code: method.code, body: method.json })
       },

@@ -18,8 +18,8 @@ const byNature = new Set([
 /**
  * A value without what differs between any two clusters: uids, versions, times and addresses become a word (so that
  * their presence still counts), generated suffixes five X. The object that a refused patch shows, and the diff of
- * internal structs that a refused change of a pod shows, are left out of messages. Nothing else is touched;
- * `managedFields` is compared by its own case only.
+ * internal structs that a refused change of a pod shows, are left out of messages. Nothing else is touched; who owns which field is
+ * compared by its own cases only.
  */
 export function normal(value: unknown, name = ''): unknown {
   if (byNature.has(name) && value !== null && value !== undefined) return `<${name}>`

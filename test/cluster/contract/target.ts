@@ -46,6 +46,7 @@ export function openRequests(config: KubeConfig) {
         method: method as 'GET',
         headers: {
           accept: 'application/json',
+          'user-agent': 'contract',
           ...(config.token === undefined ? {} : { authorization: `Bearer ${config.token}` }),
           ...(body === undefined ? {} : { 'content-type': contentType }),
         },

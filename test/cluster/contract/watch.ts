@@ -117,7 +117,7 @@ export const watchArea: Area = {
       },
     },
     {
-      title: 'a watch ends by itself after timeoutSeconds, with a bookmark before it when asked for',
+      title: 'a watch ends by itself after `timeoutSeconds`, with a bookmark before it when asked for',
       async run(bench) {
         const namespace = await bench.namespace()
         await bench.kube.create(resources.pods, quietPod('a'), { namespace })
@@ -148,7 +148,7 @@ export const watchArea: Area = {
       },
     },
     {
-      title: 'sendInitialEvents: what is there, then a bookmark that says so, then changes',
+      title: '`sendInitialEvents`: what is there, then a bookmark that says so, then changes',
       async run(bench) {
         const namespace = await bench.namespace()
         await bench.kube.create(resources.pods, quietPod('a'), { namespace })
