@@ -53,8 +53,6 @@ export async function ownNamespace(plane: ControlPlane, options: NamespaceOption
       server: options.server ?? plane.url,
       caData: plane.caData,
       namespace,
-      // The certificate is for the address that the API server listens on.
-      ...(options.server === undefined ? {} : { tlsServerName: new URL(plane.url).hostname }),
       ...(options.credentials ?? { token: plane.token }),
     },
     options.client,

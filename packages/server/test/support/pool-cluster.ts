@@ -47,6 +47,8 @@ export type TestCluster = {
 export type PoolClusterOptions = {
   readonly delays?: KubeletDelays
   readonly nodes?: number
+  /** How long `eventually` waits at most, in the whole test file. Default 20,000. */
+  readonly limitMs?: number
   /** Another cluster than a simulated one of the file's own. */
   readonly connect?: () => Promise<TestCluster>
 }
@@ -54,6 +56,7 @@ export type PoolClusterOptions = {
 /** A database and a cluster of the test file's own, and as many pool controllers one after the other as a test wants. */
 export function usePoolCluster(options: PoolClusterOptions = {}) {
   const t = useDatabase()
+  limits.eventuallyMs = options.limitMs ?? limits.eventuallyMs
   let cluster: TestCluster
   const state = {
     get simulator(): Simulator {
@@ -127,13 +130,18 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
       readonly kube?: KubeClient
       readonly db?: Database
       readonly template?: object
+      /** Of the watches, see `WatchOptions`. */
+      readonly idleTimeoutMs?: number
     } = {},
   ): Promise<RunningController> {
     const { changes, metrics } = state
     const kube = given.kube ?? state.kube
     const stop = new AbortController()
     const reflect = <T extends KubeObject>(resource: Resource<T>) =>
-      createReflector(kube, resource, { transform: withoutManagedFields })
+      createReflector(kube, resource, {
+        transform: withoutManagedFields,
+        ...(given.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: given.idleTimeoutMs }),
+      })
     const reflectors = {
       deployments: reflect(resources.deployments),
       pods: reflect(resources.pods),
@@ -189,11 +197,14 @@ async function simulatedCluster({ delays, nodes }: PoolClusterOptions): Promise<
   }
 }
 
+/** A test file's own, as modules are loaded anew for each. */
+const limits = { eventuallyMs: 20_000 }
+
 /** Asks again and again until it is so, for 20 seconds at most, or for as long as it takes a slow cluster. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<{ readonly isDone: boolean; readonly value: T }>,
-  limitMs = 20_000,
+  limitMs = limits.eventuallyMs,
 ): Promise<NonNullable<T>> {
   const endsAt = performance.now() + limitMs
   for (;;) {

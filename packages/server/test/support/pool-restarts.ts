@@ -5,7 +5,7 @@ import { mortal } from './mortal.ts'
 import { eventually, type PoolCluster } from './pool-cluster.ts'
 
 /** A small generator with a seed, so that a failing run can be repeated. */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
     state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
@@ -14,10 +14,10 @@ function randomFrom(seed: number): () => number {
 }
 
 /** What the pools of a long story must come to: sizes as last accepted, and for scalable ones the most there may be. */
-type Wanted = { size: number; most: number }
+export type Wanted = { size: number; most: number }
 
 /** Changes and deletes pools at random, and makes one more; only what was acknowledged counts. */
-async function interfere(
+export async function interfere(
   c: PoolCluster,
   round: number,
   wanted: Map<string, Wanted>,
@@ -44,7 +44,7 @@ async function interfere(
   }
 }
 
-async function checkAll(c: PoolCluster, wanted: ReadonlyMap<string, Wanted>): Promise<void> {
+export async function checkAll(c: PoolCluster, wanted: ReadonlyMap<string, Wanted>): Promise<void> {
   for (const [id, { size, most }] of wanted) {
     const view = await c.reaches(id, 4)
     expect(view).toMatchObject({ size, msg: 'Running' })
