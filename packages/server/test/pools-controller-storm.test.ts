@@ -162,7 +162,8 @@ describe('pods that are made and cannot start', () => {
       } else {
         // One on trial at a time, and its deletion: two per longest wait, and what the window cuts at both ends.
         for (const count of counts) expect(count).toBeLessThanOrEqual(4 * 2)
-        expect(made).toBeLessThanOrEqual(podsEach + 30)
+        // Before it is known that they fail some are made anew, more of them on a busy machine; a storm is thousands.
+        expect(made).toBeLessThanOrEqual(podsEach * 5)
         expect(text).toMatch(/podyard_pool_pods_lost_total [1-9]/)
       }
       await eventually('all ready when it is over', async () => {

@@ -79,7 +79,9 @@ async function createTable(connection: { query(text: string): Promise<unknown> }
       'create table if not exists migration (number int primary key, name text not null, ran_at timestamptz not null default now())',
     )
   } catch (error) {
-    // `if not exists` still races between two first starts: the loser's insert into the catalog is refused.
-    if ((error as { code?: string }).code !== '23505') throw error
+    // `if not exists` still races between two first starts: the loser meets the winner's row in the catalog (23505), or
+    // the table itself a moment after it looked (42P07).
+    const { code } = error as { code?: string }
+    if (code !== '23505' && code !== '42P07') throw error
   }
 }
