@@ -1,39 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { faultStatus } from '../faults.ts'
-import { itemJson, objectJson } from '../store/json.ts'
 import { apiVersionOf } from '../store/kinds.ts'
 import { badRequest, notFound } from '../store/refusals.ts'
 import { StatusError } from '../store/status-error.ts'
 import type { Key, Kind, StoredObject } from '../store/types.ts'
-import { type Form, negotiate } from './accept.ts'
+import { negotiate } from './accept.ts'
 import { APPLY_TYPE, applyObject, parseConfig, parseForce } from './apply-object.ts'
 import { mediaType, parseObject, readBody, requireJson } from './body.ts'
 import type { Api } from './context.ts'
 import { deleteObject, parseDeleteOptions, returnsDeleted } from './delete.ts'
-import { evictPod } from './eviction.ts'
 import { badVersion, checkNotAhead, listPage } from './list.ts'
 import type { Writer } from './managed/ownership.ts'
 import { parsePatch, patchObject } from './patch-object.ts'
+import { bindPod, evictPod } from './pod-subresources.ts'
 import { invalidOptions, parseDryRun, parseListQuery, selects, truthy, versionNumber } from './query.ts'
 import { methodNotAllowed, type Target } from './route.ts'
 import { patchScale, readScale, replaceScale } from './scale.ts'
+import { type Call, formOf, sendJson, sendList, sendObject } from './send.ts'
 import { createdJson, deletedJson } from './status.ts'
 import { checkBody, parseFieldValidation } from './strict-fields.ts'
-import { metadataJson, type ObjectForm, tableForm } from './table.ts'
-import { bindPod, createObject, replaceObject, timestamp } from './write.ts'
-
-type Call = {
-  readonly api: Api
-  readonly target: Target
-  readonly query: URLSearchParams
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly form: Form
-  /** What the answer shall warn of. */
-  readonly warnings: string[]
-}
+import { createObject, replaceObject, timestamp } from './write.ts'
 
 /** Answers a request for a served resource. */
 export async function answerResource(
@@ -270,74 +256,4 @@ function patchOptions(query: URLSearchParams): boolean {
     )
   }
   return parseDryRun(query.getAll('dryRun'), 'PatchOptions')
-}
-
-/** How objects are written for this call; the function is called once per stream, as tables name columns once. */
-function formOf({ api, target, query, form }: Call): (stream: boolean) => ObjectForm {
-  return (stream) => {
-    if (form.as === 'metadata') return metadataJson(form.version)
-    if (form.as === 'table') return tableForm(target.kind, form.version, query, api.now, stream).one
-    return objectJson
-  }
-}
-
-function sendObject(call: Call, object: StoredObject, code = 200): void {
-  sendJson(call, formOf(call)(false)(object), code)
-}
-
-async function sendList(call: Call, items: readonly StoredObject[], metadata: object): Promise<void> {
-  const { api, target, form, query, response } = call
-  const { kind } = target
-  if (form.as === 'table') {
-    sendJson(call, tableForm(kind, form.version, query, api.now, false).many(items, metadata))
-    return
-  }
-  const partial = form.as === 'metadata'
-  const head = partial
-    ? { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.version}` }
-    : { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind) }
-  const start = `${JSON.stringify({ ...head, metadata }).slice(0, -1)},"items":[`
-  const write = partial ? metadataJson(form.version) : itemJson
-  if (items.length <= STREAM_ABOVE_ITEMS) {
-    sendJson(call, `${start}${items.map(write).join(',')}]}`)
-    return
-  }
-  // A list of 50,000 pods is some 100 MB: it goes out in pieces, with room for others in between.
-  api.store.flush()
-  response.writeHead(200, jsonHeaders)
-  await pipeline(Readable.from(pieces(start, items, write)), response)
-}
-
-function* pieces(start: string, items: readonly StoredObject[], write: ObjectForm): Generator<string> {
-  yield start
-  for (let at = 0; at < items.length; at += STREAM_ABOVE_ITEMS) {
-    const piece = items
-      .slice(at, at + STREAM_ABOVE_ITEMS)
-      .map(write)
-      .join(',')
-    yield at === 0 ? piece : `,${piece}`
-  }
-  yield ']}'
-}
-
-/** Lists longer than this go out in pieces of this many items. */
-const STREAM_ABOVE_ITEMS = 500
-
-const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' }
-
-/** Agents of people, who get indented JSON unless they ask otherwise. */
-const READERS = /^(curl|Wget|Mozilla\/5\.0)/
-
-function sendJson({ api, request, response, query, warnings }: Call, json: string, code = 200): void {
-  api.store.flush()
-  if (warnings.length > 0) response.setHeader('warning', warnings.map(warningText))
-  const pretty = query.has('pretty') ? truthy(query.get('pretty')) : READERS.test(request.headers['user-agent'] ?? '')
-  response.writeHead(code, jsonHeaders)
-  response.end(pretty ? JSON.stringify(JSON.parse(json), null, 2) : json)
-}
-
-/** RFC 7234, as the API server writes it; a header holds no control characters and nothing beyond Latin-1. */
-function warningText(warning: string): string {
-  const text = warning.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')
-  return `299 - "${text}"`
 }

@@ -173,33 +173,6 @@ function withStatusOf(kind: Kind, current: StoredObject, wanted: NewObject): New
   return { ...kept, metadata, ...(wanted.status === undefined ? {} : { status: wanted.status }) } as NewObject
 }
 
-/** POST to pods/x/binding: what a scheduler does. */
-export function bindPod(api: Api, kind: Kind, key: Key, sent: NewObject): void {
-  const node = (sent.target as { readonly name?: unknown } | undefined)?.name
-  if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value')
-  api.store.update(kind.plural, key, (pod) => {
-    const spec = pod.spec as { readonly nodeName?: string }
-    if (pod.metadata.deletionTimestamp !== undefined) {
-      throw bindingConflict(key.name, `pod ${key.name} is being deleted, cannot be assigned to a host`)
-    }
-    if (spec.nodeName !== undefined && spec.nodeName !== '') {
-      throw bindingConflict(key.name, `pod ${key.name} is already assigned to node ${JSON.stringify(spec.nodeName)}`)
-    }
-    const status = (pod.status ?? {}) as { readonly conditions?: readonly { readonly type: string }[] }
-    const lastTransitionTime = timestamp(api.now())
-    const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime }
-    const conditions = [...(status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled'), scheduled]
-    return { ...pod, spec: { ...spec, nodeName: node }, status: { ...status, conditions } }
-  })
-}
-
-function bindingConflict(name: string, text: string): StatusError {
-  return new StatusError(409, 'Conflict', `Operation cannot be fulfilled on pods/binding "${name}": ${text}`, {
-    name,
-    kind: 'pods/binding',
-  })
-}
-
 /** 409 when the sent version is not the current one; none, or 0, is no condition. */
 export function checkVersion(kind: Kind, current: StoredObject, sent: NewObject): void {
   const { resourceVersion } = sent.metadata as { readonly resourceVersion?: unknown }

@@ -76,9 +76,16 @@ const managerOf = (kind: Kind, writer: Writer, operation: Manager['operation']):
   subresource: writer.subresource,
 })
 
+const emptyObjects = new Map<string, NewObject>()
+
 /** An object of the kind as Go has it before anybody sets a field. */
 function emptyObject(kind: Kind): NewObject {
-  return decodeObject(kind, { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: {} })
+  let empty = emptyObjects.get(kind.plural)
+  if (empty === undefined) {
+    empty = decodeObject(kind, { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: {} })
+    emptyObjects.set(kind.plural, empty)
+  }
+  return empty
 }
 
 /** `managedFields` after a create that is no apply. `object` is what was sent, with defaults. */
