@@ -142,7 +142,7 @@ test('the token is another one: the old one is refused, the new one is read from
   survives(async (busy) => {
     const refused = () => count((record) => record.code === 401)
     const before = refused()
-    await without(() => plane.restartApiServer({ refuseTokens: [plane.user.tokens[0]] }))
+    await without(() => plane.restartApiServer({ signal: 'SIGKILL', refuseTokens: [plane.user.tokens[0]] }))
     await busy()
     // For a while nobody has renewed it.
     await eventually('the old token refused', async () => ({ isDone: refused() > before, value: records.slice(-20) }))

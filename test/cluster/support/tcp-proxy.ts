@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A network between a client and an API server that can be bad. Bytes are not looked at, so TLS goes through. */
+/** A network between a client and a server (Kubernetes, PostgreSQL) that can be bad. Bytes are not looked at, so TLS goes through. */
 export type TcpProxy = {
   readonly port: number
   /** Milliseconds that every piece is held up, in both directions. */
@@ -19,7 +19,9 @@ export type TcpProxy = {
   stop(): Promise<void>
 }
 
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+export async function startTcpProxy(
+  target: { readonly host: string; readonly port: number } | { readonly path: string },
+): Promise<TcpProxy> {
   const pairs = new Set<Pair>()
   type Pair = { readonly client: Socket; readonly upstream: Socket; isDead: boolean }
   let isPartitioned = false
@@ -34,9 +36,10 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
 
   function pipe(pair: Pair, from: Socket, to: Socket): void {
     const end = () => {
-      pairs.delete(pair)
       // A dead connection's end is not heard either.
-      if (!pair.isDead) to.destroy()
+      if (pair.isDead) return
+      pairs.delete(pair)
+      to.destroy()
     }
     from.on('error', end)
     from.on('close', end)

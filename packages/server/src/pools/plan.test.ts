@@ -327,6 +327,14 @@ describe('an update', () => {
   })
 })
 
+test('a failure of what turns out to be done is not said any more', () => {
+  const lost = refusal({ code: undefined, message: 'no answer' })
+  const observed = cluster({ deployment: ours, pods: pods(2), failures: { deployment: lost, hpa: lost } })
+  expect(planPool(pool({ status: 4, readyCount: 2 }), observed, now)).toEqual([])
+  const undone = cluster({ deployment: { ...ours, replicas: 3 }, pods: pods(2), failures: { deployment: lost } })
+  expect(written(planPool(pool({ status: 4, readyCount: 2 }), undone, now))?.notes).toEqual(['no answer'])
+})
+
 test('what somebody changes again and again is left for a while, and said', () => {
   const edited = { ...ours, replicas: 5, drift: ['x'] }
   const restore = { ...refusal(), message: 'somebody changes x again and again' }

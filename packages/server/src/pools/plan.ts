@@ -96,7 +96,14 @@ function planLiving(desired: PoolDesired, observed: PoolObserved, now: number): 
   // A change that was asked for is made before it is said to be under way; one that failed is said.
   if (isAsked && upkeep.length > 0) return upkeep
   const pods = desired.scalable && !needsPatch(desired, observed, living) ? planPods(desired, observed, now) : []
-  return [...hpa.actions, ...upkeep, ...pods, ...settle(desired, observed, living, now)]
+  // A try that failed without an answer may have been carried out all the same: then nothing is left to be said of it.
+  const { hpa: hpaFailure, deployment: patchFailure, ...others } = failures
+  const open = {
+    ...others,
+    ...(hpaFailure === undefined || hpa.isDone ? {} : { hpa: hpaFailure }),
+    ...(patchFailure === undefined || !needsPatch(desired, observed, living) ? {} : { deployment: patchFailure }),
+  }
+  return [...hpa.actions, ...upkeep, ...pods, ...settle(desired, { ...observed, failures: open }, living, now)]
 }
 
 type HpaPlan = {

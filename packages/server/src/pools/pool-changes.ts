@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database } from '../store/database.ts'
+import { type Database, withTimeout } from '../store/database.ts'
 
 /** Pools that were changed by a request, by uid; `all` when it is not known which. */
 export type ChangedPools = readonly string[] | 'all'
@@ -20,6 +20,8 @@ export type PoolChanges = {
 const channel = 'podyard_pool'
 /** A NOTIFY carries 8,000 bytes at most; 200 uids take 7,800. */
 const uidsPerNote = 200
+
+const heartbeatMs = 15_000
 
 const notify = { name: 'pool-notify', text: `select pg_notify('${channel}', $1)` }
 
@@ -73,13 +75,21 @@ export function createPoolChanges(db: Database, origin: string): PoolChanges {
             // A failure, so that the connection does not go back to the pool: it still listens.
             const stop = () => reject(new Error('aborted'))
             signal.addEventListener('abort', stop)
+            // Nothing is ever said on a connection whose other end went without a word.
+            const heartbeat = setInterval(
+              () => connection.query(withTimeout('select 1', heartbeatMs)).catch(reject),
+              heartbeatMs,
+            )
             connection.query(`listen ${channel}`).then(() => {
               failures = 0
               // Whatever was said before we listened.
               tell('all')
             }, reject)
             if (signal.aborted) stop()
-            return promise.finally(() => signal.removeEventListener('abort', stop))
+            return promise.finally(() => {
+              clearInterval(heartbeat)
+              signal.removeEventListener('abort', stop)
+            })
           })
         } catch {
           // Another one is opened below.

@@ -47,9 +47,8 @@ export async function resyncPools(options: ResyncOptions): Promise<void> {
     index.forgetRemoved(now() - 10 * phantomMs)
     for (const entry of entries.values()) {
       const phantoms = giveUpPhantoms(options, entry)
-      // Refusals are forgotten when a step succeeds; these two when it has been quiet.
-      for (const step of ['start', 'restore'] as const)
-        if ((entry.failures.get(step)?.retryAt ?? Infinity) < now() - quietMs) entry.failures.delete(step)
+      // Refusals are forgotten when their step succeeds; what no step follows, when it has been quiet.
+      for (const [step, { retryAt }] of entry.failures) if (retryAt < now() - quietMs) entry.failures.delete(step)
       // What somebody works on or waits for is not drift.
       const isAtRest = entry.creating.size === 0 && queue.isAtRest(entry.pool.uid)
       const plan = isAtRest ? planPool(entry.pool, options.look(entry), now()) : []

@@ -40,12 +40,21 @@ export type DatabaseOptions = {
   readonly onIdleError?: (error: Error) => void
 }
 
+/** Beyond the server's own timeout: a server that is silent for longer is not there, whatever its connection says. */
+const silenceMs = 5_000
+
 export function openDatabase(options: DatabaseOptions): Database {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
   const pool = new pg.Pool({
     ...(typeof options.connection === 'string' ? { connectionString: options.connection } : options.connection),
     max: options.max ?? 10,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
-    statement_timeout: options.statementTimeoutMs ?? 60_000,
+    statement_timeout: statementTimeoutMs,
+    // A connection whose other end is gone without a word (a cut network, a firewall) would be waited on for ever. A URL
+    // may name another time (`?query_timeout=`).
+    ...(statementTimeoutMs === 0 ? {} : { query_timeout: statementTimeoutMs + silenceMs }),
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'podyard',
   })
   pool.on('error', (error) => options.onIdleError?.(error))
@@ -79,6 +88,11 @@ export async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   } catch (error) {
     throw storageUnavailable(error)
   }
+}
+
+/** A statement that is given up after so many milliseconds without an answer; pg knows that, its types do not. */
+export function withTimeout(text: string, milliseconds: number): pg.QueryConfig {
+  return { text, query_timeout: milliseconds } as pg.QueryConfig
 }
 
 type Client = { query(config: pg.QueryConfig): Promise<pg.QueryResult> }
@@ -157,8 +171,8 @@ export function isUnavailable(error: unknown): boolean {
     // 08: connection; 57P01-57P05: shutdown, crash, starting, database dropped, idle timeout; 57014: statement timeout; 53300: too many connections; 25006: read-only standby.
     if (/^(08|57P0|57014|53300|25006)/.test(e.code)) return true
   }
-  // pg gives these two without a code.
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+  // pg gives these without a code.
+  return /Query read timeout|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
     e?.message ?? '',
   )
 }

@@ -13,6 +13,8 @@ export type LeaderOptions = {
   readonly onError?: (error: unknown) => void
 }
 
+const releaseMs = 5_000
+
 /**
  * Runs `work` whenever this process holds the lease, until `signal` aborts. `work` gets a signal of its own that aborts
  * when the lease is lost or cannot be renewed in time; only when it has returned is the lease sought again (or given up).
@@ -48,7 +50,8 @@ export async function runWhileLeading(
     await keepRenewing(db, lease, options, stop)
     await working
     signal.removeEventListener('abort', abort)
-    await releaseLease(db, lease).catch(options.onError)
+    // A database that does not answer must not hold up the end of the process: the lease lapses by itself.
+    await Promise.race([releaseLease(db, lease).catch(options.onError), delay(releaseMs, undefined, { ref: false })])
     // Work that ended by itself (a failure) gets a moment before it is tried again.
     if (!signal.aborted) await pause(Math.min(1_000, renewEveryMs))
   }

@@ -1,5 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect, type Database, queryOn, runOn, type Transaction, TransactionRace, translate } from './database.ts'
+import {
+  connect,
+  type Database,
+  queryOn,
+  runOn,
+  type Transaction,
+  TransactionRace,
+  translate,
+  withTimeout,
+} from './database.ts'
 
 /**
  * Runs `work` in one transaction: commits when it returns, rolls back when it throws. A lost race (40001, 40P01) runs it
@@ -15,6 +24,8 @@ export async function inTransaction<T>(db: Database, work: (tx: Transaction) => 
     }
   }
 }
+
+const rollbackTimeoutMs = 5_000
 
 async function once<T>(db: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const connection = await connect(db.pool)
@@ -36,7 +47,8 @@ async function once<T>(db: Database, work: (tx: Transaction) => Promise<T>): Pro
     return result
   } catch (error) {
     if (gone === undefined) {
-      await connection.query('rollback').catch(() => {
+      // Behind a statement that nobody answers it would wait as long again.
+      await connection.query(withTimeout('rollback', rollbackTimeoutMs)).catch(() => {
         usable = false
       })
     }

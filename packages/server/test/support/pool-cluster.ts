@@ -75,6 +75,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
     get db(): Database {
       return t.db
     },
+    databaseName: t.name,
     start,
     async create(...pools: object[]) {
       const made = await state.service.create(
