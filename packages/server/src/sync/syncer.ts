@@ -65,6 +65,14 @@ export type Syncer = {
 /** Pods to a transaction: about 30 ms of work, so that a change behind a large backlog is not late by seconds. */
 const podsPerBatch = 200
 
+/**
+ * Whether nothing changed that the inventory keeps: heartbeats of nodes and the progress of Deployments are most of what is
+ * told about them, and must not cost a transaction each.
+ */
+function isSameFor<T>({ before, after }: Change<T & KubeObject>, facts: (object: T) => object): boolean {
+  return before !== undefined && after !== undefined && JSON.stringify(facts(before)) === JSON.stringify(facts(after))
+}
+
 type Place = { readonly namespace: string; readonly name: string }
 
 export function createSyncer(options: SyncerOptions): Syncer {
@@ -97,16 +105,19 @@ export function createSyncer(options: SyncerOptions): Syncer {
   }
   const markWorkload = (change: Change<V1Deployment>) => {
     const object = change.after ?? change.before
-    if (object === undefined) return
+    if (object === undefined || isSameFor(change, deploymentFacts)) return
     const place = placeOf(object)
     dirty.workloads.set(workloadKeyText({ kind: 'deployment', ...place }), place)
     wakeUp()
   }
-  const mark = (set: Set<string>) => (change: Change<KubeObject>) => {
-    const name = (change.after ?? change.before)?.metadata?.name
-    if (name !== undefined) set.add(name)
-    wakeUp()
-  }
+  const mark =
+    <T extends KubeObject>(set: Set<string>, facts: (object: T) => object) =>
+    (change: Change<T>) => {
+      if (isSameFor(change, facts)) return
+      const name = (change.after ?? change.before)?.metadata?.name
+      if (name !== undefined) set.add(name)
+      wakeUp()
+    }
 
   const lookup = (namespace: string, owner: V1OwnerReference): V1OwnerReference | null | undefined => {
     if (owner.kind !== 'ReplicaSet') return undefined
@@ -296,8 +307,8 @@ export function createSyncer(options: SyncerOptions): Syncer {
     })
     aborted.catch(() => {})
     const stops = [
-      reflectors.namespaces.subscribe(mark(dirty.namespaces)),
-      reflectors.nodes.subscribe(mark(dirty.nodes)),
+      reflectors.namespaces.subscribe(mark(dirty.namespaces, namespaceFacts)),
+      reflectors.nodes.subscribe(mark(dirty.nodes, nodeFacts)),
       reflectors.deployments.subscribe(markWorkload),
       reflectors.pods.subscribe(markPod),
     ]
