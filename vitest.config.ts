@@ -16,7 +16,8 @@ export default defineConfig({
           name: 'simulator',
           include: ['packages/simulator/test/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -25,8 +26,9 @@ export default defineConfig({
           include: ['packages/server/test/**/*.test.ts', 'packages/cli/test/**/*.test.ts'],
           environment: 'node',
           globalSetup: ['packages/server/test/support/global-postgres.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          // A limit to give up at, not a measure: a disk that is busy with somebody else's sync stands still for seconds.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -34,8 +36,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

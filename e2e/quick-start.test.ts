@@ -16,7 +16,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'podyard-quick-start-'))
   await chmod(dir, 0o755)
   server = await startServerProcess({ dataDir: join(dir, 'data'), throughNpm: true })
-}, 60_000)
+})
 
 afterAll(async () => {
   await server?.stop()
@@ -159,7 +159,7 @@ test('both survive a restart, the ids 1 too', async () => {
     async () => (await get<PoolList>('/serverless/v1/podpools?id=pool1')).result.pools[0]?.ready_count,
     (ready) => ready === 2,
   )
-}, 60_000)
+})
 
 test('deleting the pool takes its pods out of the cluster and the inventory', async () => {
   const deleted = await fetch(`${server.url}/serverless/v1/podpools?id=pool1`, { method: 'DELETE' })
@@ -182,4 +182,4 @@ test('deleting the pool takes its pods out of the cluster and the inventory', as
       ).body.data.info.length,
     (count) => count === 0,
   )
-}, 60_000)
+})

@@ -243,7 +243,9 @@ describe('one clear line', () => {
   })
 
   test('for a server that cannot start, with its own words', async () => {
-    const message = await problem(start(join(base, 'refused'), { settings: { shared_buffers: 'lots' } }))
+    const message = await problem(
+      start(join(base, 'refused'), { settings: { ...options.settings, shared_buffers: 'lots' } }),
+    )
     expect(message).toMatch(/invalid value for parameter "shared_buffers"/)
   })
 
