@@ -112,3 +112,23 @@ test('a controller whose lease went to another one writes nothing and ends', asy
   await c.reaches('fenced', 4)
   await next.stop()
 })
+
+test('what is made and deleted while no watch tells of it is not waited for', async () => {
+  const { promise: caughtUp, resolve: catchUp } = Promise.withResolvers<void>()
+  const kube: KubeClient = {
+    ...c.kube,
+    async *watch(resource, options) {
+      await caughtUp
+      yield* c.kube.watch(resource, options)
+    },
+  }
+  const controller = await c.start({ kube })
+  await c.create({ id: 'unseen', size: 0, horizontal_pod_autoscaler_spec: '{"maxReplicas":2}' })
+  await c.reaches('unseen', 4)
+  await c.service.remove({ id: 'unseen', group: '' })
+  await c.isRemoved('unseen')
+  expect(await c.deployment('unseen')).toBeUndefined()
+  expect(await c.hpa('unseen')).toBeUndefined()
+  catchUp()
+  await controller.stop()
+})

@@ -183,6 +183,9 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
     )
     if (!isGone) return
     entry.deleting.add(uid)
+    // What no reflector has shown yet may never be shown, when it was made and deleted while a watch was away.
+    if (entry.deployment?.object.metadata?.uid === uid) entry.deployment = undefined
+    if (entry.hpa?.object.metadata?.uid === uid) entry.hpa = undefined
     entry.events.push(told)
   }
 
