@@ -12,11 +12,11 @@ import {
   randomFrom,
   type Wanted,
 } from '../../packages/server/test/support/pool-restarts.ts'
+import { startTcpProxy, type TcpProxy } from '../../packages/server/test/support/tcp-proxy.ts'
 import { must } from '../control-plane/api.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { startControlPlane } from '../control-plane/start.ts'
 import { ownNamespace } from './support/own-namespace.ts'
-import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.ts'
 
 let plane: ControlPlane
 let proxy: TcpProxy

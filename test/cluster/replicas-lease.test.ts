@@ -8,9 +8,9 @@ import { loadConfig } from '../../packages/server/src/config.ts'
 import { createLogger } from '../../packages/server/src/telemetry/logger.ts'
 import { eventually, usePoolCluster } from '../../packages/server/test/support/pool-cluster.ts'
 import { checkAll, interfere, randomFrom, type Wanted } from '../../packages/server/test/support/pool-restarts.ts'
+import { startTcpProxy, type TcpProxy } from '../../packages/server/test/support/tcp-proxy.ts'
 import { attachControlPlane, type ControlPlane } from '../control-plane/control-plane.ts'
 import { ownNamespace } from './support/own-namespace.ts'
-import { startTcpProxy, type TcpProxy } from './support/tcp-proxy.ts'
 
 let plane: ControlPlane
 let folder: string

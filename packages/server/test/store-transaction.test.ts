@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { openDatabase, UniqueViolation } from '../src/store/database.ts'
-import { acquireLease, inFencedTransaction, LeaseLost, releaseLease } from '../src/store/lease.ts'
 import { inTransaction } from '../src/store/transaction.ts'
 import { admin, connectionTo, useDatabase } from './support/database.ts'
 
@@ -63,17 +62,4 @@ test('connections that the server ends, in whatever state, fail their work and n
   for (const failure of failures) expect(failure).toMatchObject({ family: 'storage', status: 503 })
   expect(await db.query('select 1 as one')).toEqual([{ one: 1 }])
   await db.close()
-})
-
-describe('lease', () => {
-  test('one holder at a time, an epoch per holder, and an old holder writes nothing', async () => {
-    const first = await acquireLease(t.db, 'controllers', 'a', 60)
-    expect(first).toMatchObject({ holder: 'a', epoch: 1 })
-    expect(await acquireLease(t.db, 'controllers', 'b', 60)).toBeUndefined()
-    expect(await acquireLease(t.db, 'controllers', 'a', 60)).toMatchObject({ epoch: 1 })
-    if (first === undefined) throw new Error('no lease')
-    await releaseLease(t.db, first)
-    expect(await acquireLease(t.db, 'controllers', 'b', 60)).toMatchObject({ holder: 'b', epoch: 2 })
-    await expect(inFencedTransaction(t.db, first, async () => 'written')).rejects.toBeInstanceOf(LeaseLost)
-  })
 })

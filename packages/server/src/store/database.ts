@@ -36,12 +36,27 @@ export type DatabaseOptions = {
   readonly connectTimeoutMs?: number
   /** Milliseconds after which the server ends a statement. 0: never. */
   readonly statementTimeoutMs?: number
+  /** Milliseconds after which the server ends a transaction in which no statement comes. 0: never. Default 15,000. */
+  readonly idleInTransactionTimeoutMs?: number
   /** Told about connections that broke while idle; they are replaced by themselves. */
   readonly onIdleError?: (error: Error) => void
 }
 
 /** Beyond the server's own timeout: a server that is silent for longer is not there, whatever its connection says. */
 const silenceMs = 5_000
+
+/**
+ * How the server finds out that we are gone without a word, where it would wait for two hours: a probe after 10 s of
+ * silence, three of them, and 20 s for what it has sent. No effect on Unix sockets. A URL's own `options` take their place.
+ */
+const farewell = [
+  'tcp_keepalives_idle=10',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=3',
+  'tcp_user_timeout=20000',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
 
 export function openDatabase(options: DatabaseOptions): Database {
   const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
@@ -53,6 +68,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     // A connection whose other end is gone without a word (a cut network, a firewall) would be waited on for ever. A URL
     // may name another time (`?query_timeout=`).
     ...(statementTimeoutMs === 0 ? {} : { query_timeout: statementTimeoutMs + silenceMs }),
+    // Nothing outside the database is waited for inside a transaction: whoever is silent in one for as long is cut off, and
+    // must not keep what it has locked from the other replicas.
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 15_000,
+    options: farewell,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'podyard',
@@ -168,8 +187,9 @@ export function isUnavailable(error: unknown): boolean {
   const e = error as { code?: string; message?: string }
   if (typeof e?.code === 'string') {
     if (socketCodes.has(e.code)) return true
-    // 08: connection; 57P01-57P05: shutdown, crash, starting, database dropped, idle timeout; 57014: statement timeout; 53300: too many connections; 25006: read-only standby.
-    if (/^(08|57P0|57014|53300|25006)/.test(e.code)) return true
+    // 08: connection; 57P01-57P05: shutdown, crash, starting, database dropped, idle timeout; 57014: statement timeout;
+    // 53300: too many connections; 25006: read-only standby; 25P03, 25P04: a transaction was idle or took too long.
+    if (/^(08|57P0|57014|53300|25006|25P03|25P04)/.test(e.code)) return true
   }
   // pg gives these without a code.
   return /Query read timeout|Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
