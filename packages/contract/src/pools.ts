@@ -39,6 +39,58 @@ export const PoolIdleRecycleTime = Type.Object(
   { $id: 'PoolIdleRecycleTime', description: 'When idle pods of a scalable pool are recycled.' },
 )
 
+export const PoolAutoscaling = Type.Object(
+  {
+    buffer: Type.Optional(
+      Nullable(
+        Type.Union([
+          Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Idle pods, beyond those in use.' }),
+          Type.String({
+            pattern: '^[1-9][0-9]?%$',
+            description: "Share of the pool's pods that is idle, 1% to 99%; at least one pod.",
+          }),
+        ]),
+      ),
+    ),
+    schedule: Type.Optional(
+      Nullable(
+        Type.Array(
+          Type.Object({
+            cron: Type.String({
+              maxLength: 200,
+              description:
+                'When: minute, hour, day of month, month, day of week, such as `0 8 * * 1-5`. A time that the clock skips in spring is made up for right after.',
+            }),
+            time_zone: Type.Optional(
+              Nullable(
+                Type.String({ description: 'Name of the IANA database, such as `Europe/Berlin`. Absent: UTC.' }),
+              ),
+            ),
+            size: SafeInteger({ minimum: 0, description: 'Pods, in use or idle, until the next time of any entry.' }),
+          }),
+          { maxItems: 100 },
+        ),
+      ),
+    ),
+    demand: Type.Optional(
+      Nullable(
+        Type.Object({
+          window_seconds: Type.Integer({
+            minimum: 10,
+            maximum: 3600,
+            description: 'How far back claims are counted for their rate.',
+          }),
+        }),
+      ),
+    ),
+  },
+  {
+    $id: 'PoolAutoscaling',
+    description:
+      'How many pods a pool with `max_size` above `size` keeps: the greatest of what its parts ask for, from `size` to `max_size`. `buffer`: idle ones beside those in use; `schedule`: a number at times; `demand`: as many idle ones as are claimed while a new one gets ready. Without effect on a pool of fixed size. Extension of Podyard.',
+  },
+)
+
 const hpaText =
   'JSON text of an autoscaling/v2 HorizontalPodAutoscaler spec without `scaleTargetRef`. On a pool with `max_size` above `size` it is kept but not applied, and `msg` says so.'
 
@@ -107,6 +159,7 @@ export const PoolInfo = Type.Object(
       Seconds('Seconds that a pod may be pending before the pool says so. 0 or absent: 120.', 0),
     ),
     idle_recycle_time: Type.Optional(Nullable(named(PoolIdleRecycleTime))),
+    autoscaling: Type.Optional(Nullable(named(PoolAutoscaling))),
   },
   {
     $id: 'PoolInfo',
@@ -129,8 +182,14 @@ export const PoolUpdateBody = Type.Object(
       Pods('New maximum of a scalable pool; absent or 0 keeps it while `size` is not 0. A fixed pool ignores it.'),
     ),
     horizontal_pod_autoscaler_spec: Type.Optional(Text(`${hpaText} Absent or empty keeps the stored text.`)),
+    // Absent: kept; null: removed.
+    autoscaling: Type.Optional(Nullable(named(PoolAutoscaling))),
   },
-  { $id: 'PoolUpdateBody', description: 'What can be changed of a pool; every other member is ignored.' },
+  {
+    $id: 'PoolUpdateBody',
+    description:
+      'What can be changed of a pool; every other member is ignored. `autoscaling` replaces what was given before; null removes it, absent keeps it.',
+  },
 )
 
 const MapView = (description: string) => Nullable(Type.Record(Type.String(), Type.String(), { description }))
@@ -167,8 +226,12 @@ export const PoolView = Type.Object(
     pod_pending_duration_threshold: Type.Integer(),
     idle_recycle_time: Type.Object({ reserved: Type.Integer(), scaled: Type.Integer() }),
     scalable: Type.Boolean({ description: 'Whether `max_size` was greater than `size` when the pool was made.' }),
+    autoscaling: Type.Optional(named(PoolAutoscaling)),
   },
-  { $id: 'PoolView', description: 'A pool as it is. Every member is always there.' },
+  {
+    $id: 'PoolView',
+    description: "A pool as it is. Every member is always there, those of Podyard's own only when given.",
+  },
 )
 export type PoolView = Static<typeof PoolView>
 
@@ -263,6 +326,7 @@ export const PoolEventQuery = Type.Object({
 export const serverlessPoolSchemas = [
   PoolResources,
   PoolIdleRecycleTime,
+  PoolAutoscaling,
   PoolInfo,
   PoolCreateBody,
   PoolUpdateBody,

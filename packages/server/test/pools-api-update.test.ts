@@ -35,7 +35,12 @@ describe('200', () => {
       { horizontal_pod_autoscaler_spec: '{"new":1}' },
     ],
     ['fixed', { drain: true }, { size: 2, max_size: 2 }],
-    ['fixed', { autoscaling: { buffer: 5 }, unknown: 1, size: null }, { size: 2, max_size: 2 }],
+    [
+      'fixed',
+      { autoscaling: { buffer: 5 }, unknown: 1, size: null },
+      { size: 2, max_size: 2, autoscaling: { buffer: 5 } },
+    ],
+    ['fixed', { autoscaling: null }, { size: 2, max_size: 2 }],
     ['fixed', { drain: true, size: 3 }, { size: 3, max_size: 3 }],
     ['fixed', { drain: null }, { size: 0 }],
     ['scalable', { size: 3 }, { size: 3, max_size: 5 }],

@@ -36,6 +36,7 @@ function pool(spec: Partial<PoolSpec> = {}, scalable = false): PoolSource {
       runtimeClassName: '',
       podPendingDurationThreshold: 0,
       idleRecycleTime: { reserved: 0, scaled: 0 },
+      autoscaling: null,
       ...spec,
     },
   }

@@ -103,6 +103,9 @@ export function buildDeployment(pool: PoolSource, template: PoolTemplate, namesp
       ...(pool.scalable && spec.horizontalPodAutoscalerSpec !== ''
         ? ['horizontal_pod_autoscaler_spec is not applied: a pool with max_size above size is scaled by claims']
         : []),
+      ...(!pool.scalable && spec.autoscaling !== null
+        ? ['autoscaling has no effect: the size of this pool is fixed']
+        : []),
     ],
   }
 }

@@ -1,5 +1,6 @@
 import { serverlessErrors } from '../errors.ts'
 import { WrittenNumber } from '../http/serverless-body.ts'
+import type { Autoscaling, ScheduleEntry } from './autoscaling.ts'
 import type { PoolSpec, TextMap } from './pool.ts'
 
 /**
@@ -18,6 +19,8 @@ export type PoolPatch = {
   readonly sizes: { readonly size: number; readonly maxSize: number } | undefined
   /** Empty: keep what is stored. */
   readonly horizontalPodAutoscalerSpec: string
+  /** Absent: keep what is stored; null: none any more. */
+  readonly autoscaling?: Autoscaling | null
 }
 
 /** The pools of a create body, in order. */
@@ -35,8 +38,14 @@ export function readUpdateBody(body: unknown): PoolPatch {
   const maxSize = integer(from.get('max_size'), 'max_size')
   const horizontalPodAutoscalerSpec = text(from.get('horizontal_pod_autoscaler_spec'), 'horizontal_pod_autoscaler_spec')
   const original = ['size', 'max_size', 'horizontal_pod_autoscaler_spec'].some((name) => from.has(name))
-  const own = ['drain', 'autoscaling'].some((name) => from.has(name))
-  return { sizes: own && !original ? undefined : { size, maxSize }, horizontalPodAutoscalerSpec }
+  const autoscaling = readAutoscaling(from.get('autoscaling'), 'autoscaling')
+  const isCleared = autoscaling === null && isNull(body, 'autoscaling')
+  const own = isCleared || ['drain', 'autoscaling'].some((name) => from.has(name))
+  return {
+    sizes: own && !original ? undefined : { size, maxSize },
+    horizontalPodAutoscalerSpec,
+    ...(autoscaling !== null || isCleared ? { autoscaling } : {}),
+  }
 }
 
 function readPool(value: unknown, path: string): PoolDraft {
@@ -77,7 +86,44 @@ function readPool(value: unknown, path: string): PoolDraft {
       reserved: integer(idle.get('reserved'), at('idle_recycle_time.reserved')),
       scaled: integer(idle.get('scaled'), at('idle_recycle_time.scaled')),
     },
+    autoscaling: readAutoscaling(from.get('autoscaling'), at('autoscaling')),
   }
+}
+
+function readAutoscaling(value: unknown, path: string): Autoscaling | null {
+  if (value === undefined) return null
+  const from = members(value, path)
+  const buffer = from.get('buffer')
+  const schedule = from.get('schedule')
+  if (schedule !== undefined && !Array.isArray(schedule))
+    throw serverlessErrors.undecodable(`${path}.schedule must be an array`)
+  const demand = from.has('demand') ? members(from.get('demand'), `${path}.demand`) : undefined
+  return {
+    ...(buffer === undefined
+      ? {}
+      : { buffer: typeof buffer === 'string' ? buffer : integer(buffer, `${path}.buffer`) }),
+    ...(schedule === undefined
+      ? {}
+      : { schedule: schedule.map((entry, i) => readScheduleEntry(entry, `${path}.schedule[${i}]`)) }),
+    ...(demand === undefined
+      ? {}
+      : { demand: { window_seconds: integer(demand.get('window_seconds'), `${path}.demand.window_seconds`) } }),
+  }
+}
+
+function readScheduleEntry(value: unknown, path: string): ScheduleEntry {
+  const from = members(value, path)
+  const timeZone = from.get('time_zone')
+  return {
+    cron: text(from.get('cron'), `${path}.cron`),
+    ...(timeZone === undefined ? {} : { time_zone: text(timeZone, `${path}.time_zone`) }),
+    size: integer(from.get('size'), `${path}.size`),
+  }
+}
+
+/** Whether the body says null for a member, which for some means something else than to leave it out. */
+function isNull(body: unknown, name: string): boolean {
+  return typeof body === 'object' && body !== null && (body as Record<string, unknown>)[name] === null
 }
 
 /** The members that are there: own ones that are not null. null itself has none. */

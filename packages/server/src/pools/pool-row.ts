@@ -1,3 +1,4 @@
+import type { Autoscaling } from './autoscaling.ts'
 import type { Pool, PoolResources, PoolSpec, PoolStatus, TextMap } from './pool.ts'
 
 /** A row of the table `pool`. */
@@ -26,6 +27,7 @@ export type PoolRow = {
   pod_pending_duration_threshold: number
   idle_reserved_seconds: number
   idle_scaled_seconds: number
+  autoscaling: Autoscaling | null
   status: PoolStatus
   msg_word: string
   msg_notes: string[]
@@ -40,7 +42,7 @@ export type PoolRow = {
 export const poolColumns = `p.id, p.uid, p.name, p.group_name, p.size, p.max_size, p.scalable, p.reuse, p.image, p.init_image,
   p.labels, p.environment, p.resources, p.node_selector, p.volumes, p.volume_mounts, p.affinities, p.tolerations,
   p.topology_spread_constraints, p.horizontal_pod_autoscaler_spec, p.runtime_class_name,
-  p.pod_pending_duration_threshold, p.idle_reserved_seconds, p.idle_scaled_seconds,
+  p.pod_pending_duration_threshold, p.idle_reserved_seconds, p.idle_scaled_seconds, p.autoscaling,
   p.status, p.msg_word, p.msg_notes, p.ready_count, p.observed, p.version, p.created_at, p.updated_at`
 
 /** The columns that a new pool brings with it, as json_to_recordset names them. */
@@ -48,7 +50,7 @@ export const newPoolColumns = `name text, group_name text, size bigint, max_size
   image text, init_image text, labels jsonb, environment jsonb, resources jsonb, node_selector jsonb,
   volumes text, volume_mounts text, affinities text, tolerations text, topology_spread_constraints text,
   horizontal_pod_autoscaler_spec text, runtime_class_name text, pod_pending_duration_threshold bigint,
-  idle_reserved_seconds bigint, idle_scaled_seconds bigint`
+  idle_reserved_seconds bigint, idle_scaled_seconds bigint, autoscaling jsonb`
 
 /** The names in `newPoolColumns`. */
 export const newPoolNames = newPoolColumns.replaceAll(/ (text|bigint|boolean|jsonb)/g, '')
@@ -78,6 +80,7 @@ export function toNewRow(id: string, spec: PoolSpec) {
     pod_pending_duration_threshold: spec.podPendingDurationThreshold,
     idle_reserved_seconds: spec.idleRecycleTime.reserved,
     idle_scaled_seconds: spec.idleRecycleTime.scaled,
+    autoscaling: spec.autoscaling,
   }
 }
 
@@ -106,6 +109,7 @@ export function toPool(row: PoolRow): Pool {
       runtimeClassName: row.runtime_class_name,
       podPendingDurationThreshold: row.pod_pending_duration_threshold,
       idleRecycleTime: { reserved: row.idle_reserved_seconds, scaled: row.idle_scaled_seconds },
+      autoscaling: row.autoscaling,
     },
     scalable: row.scalable,
     status: row.status,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { serverlessErrors } from '../errors.ts'
 import type { Database } from '../store/database.ts'
 import type { Pool, PoolEvent } from './pool.ts'
@@ -21,7 +22,7 @@ export type PoolService = {
     readonly limit: string
     readonly offset: string
   }): Promise<{ readonly count: number; readonly pools: readonly Pool[] | null }>
-  /** Changes sizes and HPA text, and sets status 2. */
+  /** Changes sizes, HPA text and autoscaling, and sets status 2. */
   update(id: string, patch: PoolPatch): Promise<Pool>
   /** Sets status 6 on every match, all or none. */
   remove(query: { readonly id: string; readonly group: string }): Promise<void>
@@ -138,7 +139,7 @@ function filterOf(query: { readonly id: string; readonly group: string }): PoolF
 
 function describe(
   pool: Pool,
-  change: { readonly size: number; readonly maxSize: number; readonly horizontalPodAutoscalerSpec: string },
+  change: Pick<Pool['spec'], 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>,
 ): string {
   const { spec } = pool
   const parts = [
@@ -147,6 +148,9 @@ function describe(
     ...(change.horizontalPodAutoscalerSpec === spec.horizontalPodAutoscalerSpec
       ? []
       : ['horizontal_pod_autoscaler_spec replaced']),
+    ...(isDeepStrictEqual(change.autoscaling, spec.autoscaling)
+      ? []
+      : [change.autoscaling === null ? 'autoscaling removed' : `autoscaling ${JSON.stringify(change.autoscaling)}`]),
   ]
   return parts.length === 0 ? 'an update without a change was asked for through the API' : `update: ${parts.join(', ')}`
 }

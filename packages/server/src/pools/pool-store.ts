@@ -107,13 +107,13 @@ export async function getPoolById(db: Queryable, id: string): Promise<Pool | und
 const lockById = { name: 'pool-lock', text: `select ${poolColumns} from pool p where p.name = $1 for update` }
 const updateSpec = {
   name: 'pool-update-spec',
-  text: `update pool p set size = $2, max_size = $3, horizontal_pod_autoscaler_spec = $4, status = 2,
+  text: `update pool p set size = $2, max_size = $3, horizontal_pod_autoscaler_spec = $4, autoscaling = $5, status = 2,
       version = version + 1, updated_at = now(), valid_from = now()
     where p.id = $1 returning ${poolColumns}`,
 }
 
 /** What a client may change of a pool that exists. */
-export type PoolChange = Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec'>
+export type PoolChange = Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>
 
 /**
  * Changes a pool and sets status 2. `decide` sees the row locked, so of two changes at once the second sees what the
@@ -133,6 +133,7 @@ export function changePool(
       change.size,
       change.maxSize,
       change.horizontalPodAutoscalerSpec,
+      change.autoscaling,
     ])
     if (changed === undefined) throw new Error(`pool ${id} vanished under its lock`)
     const pool = toPool(changed)

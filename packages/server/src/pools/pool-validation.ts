@@ -1,3 +1,4 @@
+import { checkAutoscaling } from './autoscaling.ts'
 import type { Pool, PoolSpec, TextMap } from './pool.ts'
 import type { PoolDraft, PoolPatch } from './pool-body.ts'
 
@@ -39,6 +40,8 @@ export function validatePool(draft: PoolDraft): Verdict<{ readonly id: string; r
     return refuse(`podPendingDurationThreshold should not be less than 0, which is ${sent.podPendingDurationThreshold}`)
   const names = checkNames(sent.labels, sent.environment)
   if (names !== undefined) return refuse(names)
+  const scaling = sent.autoscaling === null ? undefined : checkAutoscaling(sent.autoscaling)
+  if (scaling !== undefined) return refuse(scaling)
   const { resources } = sent
   if (resources === null) return refuse('resources is required')
   const { requests, limits } = resources
@@ -80,10 +83,11 @@ const bytesOf = (text: string) => Buffer.byteLength(text, 'utf8')
 
 /** The checks of an update that do not need the stored pool. */
 export function checkPatch(patch: PoolPatch): string | undefined {
-  if (patch.sizes === undefined) return undefined
-  if (patch.sizes.size < 0) return 'failed to update pod pool, err: size is less than 0'
-  if (patch.sizes.maxSize < 0) return 'failed to update pod pool, err: max_size is less than 0'
-  return undefined
+  const { sizes, autoscaling } = patch
+  if (sizes !== undefined && sizes.size < 0) return 'failed to update pod pool, err: size is less than 0'
+  if (sizes !== undefined && sizes.maxSize < 0) return 'failed to update pod pool, err: max_size is less than 0'
+  const scaling = autoscaling === undefined || autoscaling === null ? undefined : checkAutoscaling(autoscaling)
+  return scaling === undefined ? undefined : `failed to update pod pool, err: ${scaling}`
 }
 
 /** Why the stored pool may not be changed now; undefined when it may. */
@@ -93,11 +97,11 @@ export function refuseUpdate(pool: Pick<Pool, 'id' | 'status'>): string | undefi
   return undefined
 }
 
-/** The sizes and the HPA text that a pool has after the change. */
+/** What a pool declares after the change. */
 export function applyPatch(
   pool: Pick<Pool, 'spec' | 'scalable'>,
   patch: PoolPatch,
-): Verdict<Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec'>> {
+): Verdict<Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>> {
   const { spec } = pool
   const size = patch.sizes?.size ?? spec.size
   const asked = patch.sizes?.maxSize ?? spec.maxSize
@@ -110,6 +114,7 @@ export function applyPatch(
       size,
       maxSize,
       horizontalPodAutoscalerSpec: patch.horizontalPodAutoscalerSpec || spec.horizontalPodAutoscalerSpec,
+      autoscaling: patch.autoscaling === undefined ? spec.autoscaling : patch.autoscaling,
     },
   }
 }

@@ -1,6 +1,6 @@
 import { type Pool, statusMessage } from './pool.ts'
 
-/** A pool as the API and the event log show it: every member, always (pool API reference 1.3). */
+/** A pool as the API and the event log show it: every member, always (pool API reference 1.3); Podyard's own only when given. */
 export function toPoolView(pool: Pool) {
   const { spec } = pool
   return {
@@ -28,5 +28,6 @@ export function toPoolView(pool: Pool) {
     pod_pending_duration_threshold: spec.podPendingDurationThreshold,
     idle_recycle_time: { reserved: spec.idleRecycleTime.reserved, scaled: spec.idleRecycleTime.scaled },
     scalable: pool.scalable,
+    ...(spec.autoscaling === null ? {} : { autoscaling: spec.autoscaling }),
   }
 }

@@ -1,3 +1,5 @@
+import type { Autoscaling } from './autoscaling.ts'
+
 /**
  * What a pool is, and the few rules that everybody needs. Pure.
  *
@@ -38,6 +40,8 @@ export type PoolSpec = {
   readonly podPendingDurationThreshold: number
   /** Seconds; -1: never recycled, 0: not configured. */
   readonly idleRecycleTime: { readonly reserved: number; readonly scaled: number }
+  /** null: not given. Without effect on a fixed pool. */
+  readonly autoscaling: Autoscaling | null
 }
 
 export type PoolResources = { readonly requests: TextMap; readonly limits: TextMap }
