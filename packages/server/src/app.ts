@@ -4,6 +4,7 @@ import { createAccess } from './access/access.ts'
 import { provideCluster } from './app-cluster.ts'
 import { runControllers } from './app-controllers.ts'
 import { type Config, formatAddress } from './config.ts'
+import { createEventLog } from './events/event-log.ts'
 import { registerCmdbDialect } from './http/cmdb-dialect.ts'
 import { buildServer } from './http/server.ts'
 import { businessOperations } from './inventory/business-operations.ts'
@@ -72,6 +73,7 @@ export async function startApp(
     )
     const holder = randomUUID()
     const poolChanges = createPoolChanges(db, holder)
+    const events = createEventLog({ db, origin: holder, logger, metrics })
     let isStopping = false
     const app = await buildServer({
       version,
@@ -90,6 +92,7 @@ export async function startApp(
         await registerCmdbDialect(server, {
           access,
           language: config.language,
+          onWritten: events.wake,
           operations: [
             ...businessOperations(db),
             ...hostOperations(db),
@@ -107,6 +110,7 @@ export async function startApp(
     const running = new AbortController()
     const controllers = runControllers({ config, db, cluster, poolChanges, template, logger, metrics })
     const listening = poolChanges.listen(running.signal)
+    const reading = events.run(running.signal)
     const leading = runWhileLeading(
       db,
       {
@@ -121,7 +125,7 @@ export async function startApp(
     )
     stops.push(async () => {
       running.abort(new Error('stopping'))
-      await Promise.all([leading, listening])
+      await Promise.all([leading, listening, reading])
     })
     // In the quick start the examples of the documentation work from the first request on.
     if (cluster.simulated) await controllers.firstPass

@@ -127,11 +127,11 @@ export function createEventLog(options: EventReaderOptions): EventLog {
   }
 }
 
-/** The sweep takes from the old end: as long as anything as old is there, nothing later is gone. */
+/** The sweep takes from the old end: nothing beyond `after` is gone as long as the oldest is not beyond the next number. */
 async function requireKept(db: Database, after: number): Promise<void> {
   if (after === 0) return
   const { first, drawn } = await readBounds(db)
-  if (after === drawn || (first !== 0 && after >= first && after < drawn)) return
+  if (after <= drawn && (first === 0 ? after === drawn : after >= first - 1)) return
   throw new EventsGone(`events after ${after} may have been swept`)
 }
 

@@ -6,6 +6,7 @@ import type { Access, Caller } from './caller.ts'
 import { type BodyCheck, bodyCheck } from './cmdb-body.ts'
 import { documented, inventoryErrorSchema } from './cmdb-document.ts'
 import { BodyError, parseJsonBody } from './json-body.ts'
+import { JsonText } from './json-text.ts'
 import { knownError } from './problem.ts'
 import { type App, checkAccess } from './server.ts'
 
@@ -16,6 +17,8 @@ export type InventoryCall = {
   readonly params: Readonly<Record<string, string>>
   readonly language: CmdbLanguage
   readonly requestId: string
+  /** Aborts when the connection is gone: for what waits before it answers. */
+  readonly gone: () => AbortSignal
 }
 
 export type OperationSpec<Body extends TSchema> = {
@@ -41,6 +44,7 @@ export type OperationSpec<Body extends TSchema> = {
   readonly body: Body
   /** The schema of `data`, for the document. */
   readonly data: TSchema
+  /** Answers `data`; a `JsonText` goes out as it stands. */
   readonly handle: (call: InventoryCall, body: Static<Body>) => Promise<unknown>
 }
 
@@ -58,6 +62,8 @@ export type CmdbDialectOptions = {
   readonly access: Access
   readonly language: CmdbLanguage
   readonly operations: readonly InventoryOperation[]
+  /** Told after each operation that has changed something. */
+  readonly onWritten?: () => void
 }
 
 /** Where the operations' paths hang; the first one is the one of the OpenAPI document (container API reference 2.1). */
@@ -170,13 +176,22 @@ async function answer(
         params: esb ? paramsFromBody(op.path, sent) : (request.params as Record<string, string>),
         language: languageOf(request, options),
         requestId: request.id,
+        gone: () => goneSignal(reply),
       },
       body as never,
     )
+    if (op.storage !== 'select') options.onWritten?.()
     return reply.type(jsonType).send(envelopeText(true, 0, 'success', data, request.id))
   } catch (error) {
     return sendError(options, error, op.storage, request, reply)
   }
+}
+
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  if (reply.raw.destroyed) gone.abort()
+  reply.raw.once('close', () => gone.abort())
+  return gone.signal
 }
 
 const jsonType = 'application/json; charset=utf-8'
@@ -191,17 +206,18 @@ function envelopeText(
   requestId: string,
   details: readonly ErrorDetail[] = [],
 ): string {
-  return JSON.stringify({
+  const text = JSON.stringify({
     result,
     code,
     message,
     bk_error_code: code,
     bk_error_msg: message,
     permission: null,
-    data: data ?? null,
+    ...(data instanceof JsonText ? {} : { data: data ?? null }),
     request_id: requestId,
     ...(details.length > 0 ? { details } : {}),
   })
+  return data instanceof JsonText ? `${text.slice(0, -1)},"data":${data.text}}` : text
 }
 
 function sendError(
