@@ -6,7 +6,14 @@ export type Report = {
   readonly limits: readonly { readonly name: string; readonly figure: number; readonly atMost: number }[]
 }
 
-export type BenchOptions = { readonly quick: boolean; readonly progress: (line: string) => void }
+export type BenchOptions = {
+  readonly quick: boolean
+  /** Benches that have a long form run it. */
+  readonly long: boolean
+  /** Benches that can run on a real control plane do. */
+  readonly cluster: boolean
+  readonly progress: (line: string) => void
+}
 
 export type Bench = { readonly describe: string; run(options: BenchOptions): Promise<Report> }
 

@@ -1,0 +1,301 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Claim, type ClaimBody, claim, closedLoop, openLoop, quantile, windows } from './claims-load.ts'
+import { type ClaimStage, onClaimStage, until } from './claims-stage.ts'
+import { startStock } from './claims-stock.ts'
+import { type Bench, type BenchOptions, median, type Report, round } from './report.ts'
+
+/**
+ * Claims over HTTP: alone, 300 at once, in an open loop at several rates, in a batch, and as many as there can be; with pods
+ * that a driver makes ready at the database, then with pods that a cluster (the simulator in a process of its own, or with
+ * `--cluster` a real control plane) makes anew. Windows of ten seconds; the worst one counts. Every run ends with a look at the
+ * database: no pod held twice, no claim that was answered and is not there, none that is there and was not answered.
+ */
+export const bench: Bench = {
+  describe: 'claims over HTTP: alone, 300 at once, 45 to 500 a second with refill, batch, peak; --long, --cluster',
+  async run(options) {
+    const parts: Part[] = []
+    const add = (part: Part) => {
+      parts.push(part)
+      options.progress(`${part.row.join('  ')}`)
+    }
+    if (options.cluster)
+      await onClaimStage('control plane', options.progress, (stage) => onCluster(stage, options, add))
+    else {
+      await onClaimStage('database', options.progress, (stage) => onDatabase(stage, options, add))
+      if (!options.long) await onClaimStage('simulator', options.progress, (stage) => onSimulator(stage, options, add))
+    }
+    return report(parts)
+  },
+}
+
+/** One line of the table, and what it is held to. */
+type Part = { readonly row: readonly string[]; readonly limits: readonly (readonly [string, number, number])[] }
+type Add = (part: Part) => void
+
+function report(parts: readonly Part[]): Report {
+  const limits = parts.flatMap((part) => part.limits.map(([name, figure, atMost]) => ({ name, figure, atMost })))
+  return {
+    columns: ['load', 'claims', 'p50 ms', 'p99 ms', 'slowest ms', 'a second', 'not bound', 'cold'],
+    rows: parts.map((part) => part.row),
+    figures: Object.fromEntries(limits.map(({ name, figure }) => [name, figure])),
+    limits,
+  }
+}
+
+/** What a load came to. Figures of a long one are those of its worst ten seconds. */
+function part(name: string, claims: readonly Claim[], key?: string, p50?: number, p99?: number): Part {
+  const ms = claims.map((c) => c.ms)
+  const ends = claims.map((c) => c.at + c.ms)
+  const seconds = (Math.max(...ends) - Math.min(...claims.map((c) => c.at))) / 1_000
+  const worst = seconds > 15 ? windows(claims) : { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) }
+  const refused = claims.filter((c) => c.status !== 200).length
+  return {
+    row: [
+      name,
+      claims.length.toLocaleString('en'),
+      worst.p50.toFixed(1),
+      worst.p99.toFixed(1),
+      Math.max(...ms).toFixed(0),
+      Math.round(claims.length / seconds).toLocaleString('en'),
+      String(refused),
+      String(claims.filter((c) => c.status === 200 && !c.warm).length),
+    ],
+    limits: [
+      ...(key === undefined || p50 === undefined ? [] : [[`${key}_p50_ms`, round(worst.p50), p50] as const]),
+      ...(key === undefined || p99 === undefined ? [] : [[`${key}_p99_ms`, round(worst.p99), p99] as const]),
+      ...(key === undefined ? [] : [[`${key}_refused`, refused, 0] as const]),
+    ],
+  }
+}
+
+const exclusive = (pool: string): ClaimBody => ({ pool })
+const shared = (pool: string): ClaimBody => ({
+  pool,
+  schedule_policy: 'shared',
+  resources: { requests: { cpu: '1m', memory: '1Mi' } },
+})
+
+async function alone(stage: ClaimStage, body: ClaimBody, count: number): Promise<Claim[]> {
+  const claims: Claim[] = []
+  for (let i = 0; i < count; i += 1) {
+    claims.push(await claim(stage.http, body))
+    await delay(5)
+  }
+  return claims
+}
+
+const atOnce = (stage: ClaimStage, body: ClaimBody, count: number): Promise<Claim[]> =>
+  Promise.all(Array.from({ length: count }, () => claim(stage.http, body)))
+
+async function onDatabase(stage: ClaimStage, { quick, long, progress }: BenchOptions, add: Add): Promise<void> {
+  const stock = await startStock(stage, 60)
+  const seconds = quick ? 5 : 60
+  const all: Claim[] = []
+  const note = (claims: Claim[]) => {
+    all.push(...claims)
+    return claims
+  }
+  try {
+    const pool = stock.pools[0] ?? ''
+    await stock.fill([pool], 3_000)
+    await alone(stage, exclusive(pool), 300).then(note) // warms both processes up
+    await atOnce(stage, exclusive(pool), 300).then(note)
+    if (long) {
+      await stock.fill([pool], 100_000)
+      const stop = stock.keepFull([pool], 100_000)
+      const claims = note(await openLoop(stage.http, { perSecond: 500, seconds: 600, body: () => exclusive(pool) }))
+      await stop()
+      const minutes = [...Map.groupBy(claims, (c) => Math.floor((c.at - (claims[0]?.at ?? 0)) / 60_000)).values()]
+      minutes.forEach((minute, i) => {
+        add(part(`minute ${i + 1} of ten at 500/s, 100,000 ready`, minute))
+      })
+      const p50 = minutes.map((minute) =>
+        quantile(
+          minute.map((c) => c.ms),
+          0.5,
+        ),
+      )
+      add({
+        row: ['last minute beside the first', '', '', '', '', '', '', ''],
+        limits: [['churn_ratio', round((p50.at(-1) ?? Number.NaN) / (p50[0] ?? Number.NaN)), 1.5]],
+      })
+      await checkLedger(stage, all, add)
+      return
+    }
+
+    add(part('alone', note(await alone(stage, exclusive(pool), quick ? 300 : 1_000)), 'alone', 3, 10))
+    const slowest: number[] = []
+    for (let i = 0; i < (quick ? 5 : 15); i += 1) {
+      await stock.exactly(pool, 300)
+      const claims = note(await atOnce(stage, exclusive(pool), 300))
+      slowest.push(Math.max(...claims.map((c) => c.ms)))
+    }
+    add({
+      row: ['300 at once, 300 ready: until the last', '300', '', '', median(slowest).toFixed(0), '', '', ''],
+      limits: [['at_once_ms', round(median(slowest)), 150]],
+    })
+    await stock.fill([pool], 2_000)
+    const stop = stock.keepFull([pool], 2_000)
+    for (const perSecond of [45, 200, 500]) {
+      const claims = note(await openLoop(stage.http, { perSecond, seconds, body: () => exclusive(pool) }))
+      add(part(`${perSecond}/s, driver at the database`, claims, `rate_${perSecond}`, 5, 20))
+    }
+    await stop()
+    const apiWrites = await stage.counter('podyard_kube_requests_total', (labels) => labels.includes('verb="patch"'))
+    add({
+      row: ['API writes per exclusive claim', '', '', '', '', '', '', ''],
+      limits: [['api_writes_per_claim', round(apiWrites / all.length), 1]],
+    })
+
+    const batches: number[] = []
+    for (let i = 0; i < (quick ? 3 : 9); i += 1) {
+      await stock.fill([pool], 1_000)
+      const one = await claim(stage.http, { pool, count: 1_000 })
+      note([one])
+      batches.push(one.ms)
+    }
+    add({
+      row: ['a batch of 1,000', '1,000', median(batches).toFixed(0), '', Math.max(...batches).toFixed(0), '', '', ''],
+      limits: [['batch_ms', round(median(batches)), 150]],
+    })
+
+    await stock.fill([pool], quick ? 40_000 : 100_000)
+    const peak = note(await closedLoop(stage.http, { clients: 64, seconds: quick ? 4 : 10, body: exclusive(pool) }))
+    const perSecond = peak.length / (quick ? 4 : 10)
+    const peakPart = part('64 clients without a pause', peak)
+    add({ ...peakPart, limits: [['peak_limit_ratio', round(5_000 / perSecond), 1]] })
+
+    const depths: number[] = []
+    for (const depth of [100, 100_000]) {
+      await stock.exactly(pool, depth)
+      const end = stock.keepFull([pool], depth)
+      const claims = note(
+        await openLoop(stage.http, { perSecond: 200, seconds: quick ? 5 : 20, body: () => exclusive(pool) }),
+      )
+      await end()
+      depths.push(
+        quantile(
+          claims.map((c) => c.ms),
+          0.5,
+        ),
+      )
+      add(part(`200/s, ${depth.toLocaleString('en')} ready`, claims))
+    }
+    const many = stock.pools.slice(1, 51)
+    await stock.fill(many, 400)
+    const endMany = stock.keepFull(many, 400)
+    const spreadOut = note(
+      await openLoop(stage.http, {
+        perSecond: 500,
+        seconds: quick ? 5 : 20,
+        body: (i) => exclusive(many[i % 50] ?? ''),
+      }),
+    )
+    await endMany()
+    add(part('500/s over 50 pools', spreadOut, 'fifty_pools', 5, 20))
+    add({
+      row: ['100,000 ready beside 100', '', '', '', '', '', '', ''],
+      limits: [['depth_ratio', round((depths[1] ?? Number.NaN) / (depths[0] ?? Number.NaN)), 1.5]],
+    })
+
+    const writesBefore = await stage.counter('podyard_kube_requests_total', (labels) => labels.includes('verb="patch"'))
+    const sharing = stock.pools[51] ?? ''
+    await stock.fill([sharing], 500)
+    const sharedClaims = note(await openLoop(stage.http, { perSecond: 500, seconds, body: () => shared(sharing) }))
+    add(part('500/s shared, without labels', sharedClaims, 'shared_500', 5, 20))
+    const writes = await stage.counter('podyard_kube_requests_total', (labels) => labels.includes('verb="patch"'))
+    add({
+      row: ['API writes of shared claims', '', '', '', '', '', '', ''],
+      limits: [['api_writes_shared', writes - writesBefore, 0]],
+    })
+    await checkLedger(stage, all, add)
+  } finally {
+    progress('the driver ends')
+    await stock.stop()
+  }
+}
+
+async function onSimulator(stage: ClaimStage, { quick }: BenchOptions, add: Add): Promise<void> {
+  await makePools(stage, [{ id: 'refill', size: 600 }])
+  await readyPods(stage, 600)
+  const all = await alone(stage, exclusive('refill'), 100)
+  await readyPods(stage, 600)
+  const claims = await openLoop(stage.http, {
+    perSecond: 150,
+    seconds: quick ? 10 : 60,
+    body: () => exclusive('refill'),
+  })
+  add(part('150/s, refilled by the simulator', claims, 'refill_150', 5, 20))
+  await checkLedger(stage, [...all, ...claims], add)
+}
+
+async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): Promise<void> {
+  await makePools(stage, [
+    { id: 'refill', size: 300 },
+    { id: 'sharing', size: 50 },
+  ])
+  await readyPods(stage, 350)
+  const all: Claim[] = []
+  const note = (claims: Claim[]) => {
+    all.push(...claims)
+    return claims
+  }
+  note(await alone(stage, exclusive('refill'), 100))
+  await readyPods(stage, 350)
+  add(part('alone', note(await alone(stage, exclusive('refill'), 200)), 'alone', 3, 10))
+  const slowest: number[] = []
+  for (let i = 0; i < (quick ? 2 : 5); i += 1) {
+    await readyPods(stage, 350)
+    await delay(2_000) // the control plane still works off what the claims before left it
+    slowest.push(Math.max(...note(await atOnce(stage, exclusive('refill'), 300)).map((c) => c.ms)))
+  }
+  add({
+    row: ['300 at once, 300 ready: until the last', '300', '', '', median(slowest).toFixed(0), '', '', ''],
+    limits: [['at_once_ms', round(median(slowest)), 150]],
+  })
+  await readyPods(stage, 350)
+  await delay(2_000)
+  const seconds = quick ? 10 : 60
+  const claims = note(await openLoop(stage.http, { perSecond: 45, seconds, body: () => exclusive('refill') }))
+  const refill = part('45/s exclusive, refilled by the control plane', claims, 'refill_45', 8, 60)
+  const cold = claims.filter((c) => c.status === 200 && !c.warm).length
+  add({ ...refill, limits: [...refill.limits, ['refill_45_cold', cold, 0]] })
+  const sharedClaims = note(await openLoop(stage.http, { perSecond: 500, seconds, body: () => shared('sharing') }))
+  add(part('500/s shared, without labels', sharedClaims, 'shared_500', 5, 20))
+  await checkLedger(stage, all, add)
+}
+
+async function makePools(stage: ClaimStage, pools: readonly { readonly id: string; readonly size: number }[]) {
+  const { status, text } = await stage.http.send('POST', '/serverless/v1/podpools', {
+    pools: pools.map(({ id, size }) => ({
+      id,
+      size,
+      image: 'runtime-manager:v1',
+      resources: { requests: { cpu: '2', memory: '4Gi' }, limits: { cpu: '2', memory: '4Gi' } },
+    })),
+  })
+  if (status !== 200) throw new Error(`the pools were refused: ${status} ${text}`)
+}
+
+const readyPods = (stage: ClaimStage, count: number) =>
+  until(`${count} pods are ready to be claimed`, async () => {
+    const { rows } = await stage.sql.query<{ n: number }>('select count(*)::int as n from ready')
+    return (rows[0]?.n ?? 0) >= count
+  })
+
+/** Compares what clients were told with what the database holds. */
+async function checkLedger(stage: ClaimStage, claims: readonly Claim[], add: Add): Promise<void> {
+  const { rows } = await stage.sql.query<{ id: string; pod_uid: string; schedule_policy: string }>(
+    'select id, pod_uid, schedule_policy from instance union all select id, pod_uid, schedule_policy from instance_past',
+  )
+  const pods = rows.filter((row) => row.schedule_policy === 'exclusive').map((row) => row.pod_uid)
+  const held = new Set(rows.map((row) => row.id))
+  const told = claims.flatMap((c) => c.ids)
+  const figures = {
+    double_claims: pods.length - new Set(pods).size + told.length - new Set(told).size,
+    lost_claims: told.filter((id) => !held.has(id)).length,
+    unanswered_claims: rows.length - told.length,
+  }
+  for (const [name, figure] of Object.entries(figures))
+    add({ row: [name.replace('_', ' '), String(figure), '', '', '', '', '', ''], limits: [[name, figure, 0]] })
+}
