@@ -13,7 +13,7 @@ afterAll(async () => {
 
 poolLifecycle(c)
 
-test('200 pools at once are running within 10 seconds', async () => {
+test('200 pools at once are running, and removed', async () => {
   await c.create(...Array.from({ length: 200 }, (_, i) => ({ id: `many-${i}`, size: 1, group: 'many' })))
   await eventually('200 pools running', async () => {
     const [row] = await c.db.query<{ n: number }>(

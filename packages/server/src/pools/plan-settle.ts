@@ -13,7 +13,9 @@ export function settle(
   const ready = countReady(observed)
   const isAutoscaled = observed.hpaWanted.kind === 'wanted'
   const goal = isAutoscaled ? Math.min(size, deployment.replicas) : size
-  const status = nextStatus(desired.status, ready >= goal)
+  // Pods that a refused change would have taken away are no sign that it was made.
+  const isScaled = isAutoscaled || desired.scalable || deployment.replicas === size
+  const status = nextStatus(desired.status, ready >= goal && isScaled)
   const before: PoolMemory = desired.observed
   const thresholdSeconds = pendingThresholdSeconds(desired.spec)
 

@@ -306,6 +306,15 @@ describe('an update', () => {
     expect(written(plan)).toMatchObject({ status: 3, word: 'Updating', notes: ['the cluster says no'] })
     expect(plan.at(-1)).toEqual({ kind: 'wait-until', time: now + 1_000 })
   })
+  test('to fewer pods that the cluster refuses is not running before it is made', () => {
+    const undone = cluster({ deployment: { ...ours, replicas: 4 }, pods: pods(4), failures: { deployment: refusal() } })
+    const first = planPool(pool({ status: 2, size: 2, readyCount: 4 }), undone, now)
+    expect(written(first)).toMatchObject({ status: 3, word: 'Updating', notes: ['the cluster says no'] })
+    const waiting = pool({ status: 3, word: 'Updating', notes: ['the cluster says no'], size: 2, readyCount: 4 })
+    expect(kinds(planPool(waiting, undone, now + 1_000))).toEqual(['scale-deployment'])
+    const done = cluster({ deployment: { ...ours, replicas: 2 }, pods: pods(4) })
+    expect(written(planPool(waiting, done, now + 1_000))).toMatchObject({ status: 4, word: 'Running', notes: [] })
+  })
   test('of the HPA text patches it; a refusal fails the pool', () => {
     const hpa = { isOurs: true, isDeleting: false, drift: ['spec'] }
     const observed = cluster({ deployment: ours, pods: pods(2), hpa, hpaWanted: { kind: 'wanted' } })

@@ -131,9 +131,11 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
     const current = steps.deploymentOf(entry)
     if (current === undefined) return
     const name = deploymentName(entry.pool.id)
+    // A change that was refused at first is under way when it is tried again.
+    const isRetry = entry.pool.status === poolStatus.updating && entry.failures.has('deployment')
+    const isAsked = entry.pool.status === poolStatus.update || isRetry
     const marked = await Promise.all(victims.map((victim) => markVictim(entry, victim)))
     if (marked.includes(false)) return
-    const isAsked = entry.pool.status === poolStatus.update
     await attempt(entry, 'deployment', async () => {
       const object = await kube.patch(
         resources.deployments,

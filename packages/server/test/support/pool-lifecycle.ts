@@ -35,6 +35,16 @@ export function poolLifecycle(c: PoolCluster): void {
       return { isDone: view?.ready_count === count, value: view }
     })
 
+  /** Deletes a pod of a scalable pool, and waits until another one has taken its place. */
+  async function replaced(name: string, id: string, count: number): Promise<void> {
+    await c.kube.delete(resources.pods, { namespace: c.namespace, name })
+    await eventually(`another pod in the place of ${name}`, async () => {
+      const pods = (await c.pods(id)).map((pod) => pod.metadata?.name)
+      const view = await c.view(id)
+      return { isDone: !pods.includes(name) && pods.length === count && view?.ready_count === count, value: pods }
+    })
+  }
+
   describe('a fixed pool', () => {
     test('gets its pods, grows, shrinks and goes, and tells its story', async () => {
       await c.create({ id: 'fixed', size: 2 })
@@ -127,12 +137,7 @@ export function poolLifecycle(c: PoolCluster): void {
       expect(await c.reaches('warm', 4)).toMatchObject({ ready_count: 3 })
 
       const [victim] = await c.pods('warm')
-      await c.kube.delete(resources.pods, { namespace: c.namespace, name: victim?.metadata?.name ?? '' })
-      await eventually('another pod in its place', async () => {
-        const pods = (await c.pods('warm')).map((pod) => pod.metadata?.name)
-        const view = await c.view('warm')
-        return { isDone: !pods.includes(victim?.metadata?.name) && view?.ready_count === 3, value: pods }
-      })
+      await replaced(victim?.metadata?.name ?? '', 'warm', 3)
       expect((await c.view('warm'))?.status).toBe(4)
 
       await c.put('warm', { size: 1, max_size: 5 })
@@ -147,13 +152,15 @@ export function poolLifecycle(c: PoolCluster): void {
     test('above max_size gives idle pods back', async () => {
       await c.create({ id: 'wide', size: 3, max_size: 6 })
       await c.reaches('wide', 4)
-      const [busy] = await c.pods('wide')
+      const [busy, other] = await c.pods('wide')
       const name = busy?.metadata?.name ?? ''
       await c.kube.patch(
         resources.pods,
         { namespace: c.namespace, name },
         { type: 'merge', body: { metadata: { labels: { instanceStatus: 'running' } } } },
       )
+      // Whoever has made up for a pod that went after the label came has seen the label.
+      await replaced(other?.metadata?.name ?? '', 'wide', 3)
       await c.put('wide', { size: 1, max_size: 1 })
       const left = await eventually('one pod left', async () => {
         const pods = await c.pods('wide')

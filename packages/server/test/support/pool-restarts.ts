@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { resources } from '../../src/kube/index.ts'
 import { mortal } from './mortal.ts'
 import { eventually, type PoolCluster } from './pool-cluster.ts'
@@ -44,15 +44,16 @@ export async function interfere(
   }
 }
 
+/** Waits until every pool is as wanted, as a whole: none of its members is right for long before the others are. */
 export async function checkAll(c: PoolCluster, wanted: ReadonlyMap<string, Wanted>): Promise<void> {
   for (const [id, { size, most }] of wanted) {
-    const view = await c.reaches(id, 4)
-    expect(view).toMatchObject({ size, msg: 'Running' })
-    await eventually(`the pods of ${id}`, async () => {
+    await eventually(`pool ${id} as wanted`, async () => {
       const pods = (await c.pods(id)).filter((pod) => pod.metadata?.deletionTimestamp === undefined)
       const view = await c.view(id)
+      const isRunning = view?.status === 4 && view.size === size && view.msg === 'Running'
       const isRight = view?.scalable === true ? pods.length >= size && pods.length <= most : pods.length === size
-      return { isDone: isRight && view?.ready_count === pods.length, value: { pods: pods.length, size, most, view } }
+      const isDone = isRunning && isRight && view.ready_count === pods.length
+      return { isDone, value: { pods: pods.length, size, most, view } }
     })
   }
   await eventually('only what is wanted left', async () => {
@@ -61,8 +62,11 @@ export async function checkAll(c: PoolCluster, wanted: ReadonlyMap<string, Wante
   })
   const names = [...wanted.keys()].map((id) => `function-agent-${id}`).sort()
   const labelSelector = 'app.kubernetes.io/managed-by=podyard'
-  const deployments = await c.kube.list(resources.deployments, { namespace: c.namespace, labelSelector })
-  expect(deployments.items.map((item) => item.metadata?.name).sort()).toEqual(names)
+  await eventually(`these Deployments, and no other: ${names}`, async () => {
+    const { items } = await c.kube.list(resources.deployments, { namespace: c.namespace, labelSelector })
+    const found = items.map((item) => item.metadata?.name).sort()
+    return { isDone: found.join() === names.join(), value: found }
+  })
   await eventually('no pod without a pool', async () => {
     const { items } = await c.kube.list(resources.pods, { namespace: c.namespace, labelSelector })
     const orphans = items.filter((pod) => !names.includes(pod.metadata?.labels?.app ?? ''))
@@ -102,7 +106,7 @@ export function poolRestarts(c: PoolCluster, rounds: { readonly killed: number; 
     await checkAll(c, wanted)
     await controller.stop()
     await clear(c)
-  }, 120_000)
+  })
 
   test('a controller that is told to stop at any moment, too', async () => {
     const random = randomFrom(Number(process.env.SEED ?? 11))
