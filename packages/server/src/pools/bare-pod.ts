@@ -5,6 +5,7 @@ import {
   idleLabel,
   managedByLabel,
   managedByValue,
+  onDemandAnnotation,
   podPoolAnnotation,
   poolUidAnnotation,
   reuseLabel,
@@ -27,7 +28,7 @@ export type BarePodInit = {
   /** The pool's Deployment as the cluster has it: the pod is copied from its template and owned by it. */
   readonly deployment: V1Deployment
   readonly name: string
-  /** Made while there were fewer pods than `size`: decides which idle policy the pod gets (pool API reference 5.1). */
+  /** Made while there were fewer pods than the pool keeps: decides which idle policy the pod gets (pool API reference 5.1). */
   readonly isReserved: boolean
 }
 
@@ -52,6 +53,7 @@ export function buildBarePod({ pool, deployment, name, isReserved }: BarePodInit
         ...template?.metadata?.annotations,
         [podPoolAnnotation]: pool.id,
         [poolUidAnnotation]: pool.uid,
+        ...(isReserved ? {} : { [onDemandAnnotation]: 'true' }),
       },
       ownerReferences: [
         {

@@ -314,6 +314,11 @@ describe('pods of a scalable pool', () => {
       value,
     )
   })
+  test('bear a mark when a request asked for them beyond what the pool keeps', () => {
+    const marks = (isReserved: boolean) =>
+      make({ reserved: 0, scaled: 0 }, isReserved).metadata?.annotations?.['podyard.io/on-demand']
+    expect([marks(true), marks(false)]).toEqual([undefined, 'true'])
+  })
   test('names are cut to 63 characters', () => {
     expect(barePodName('p', '0123456789abcdef0123')).toBe('function-agent-p-0123456789abcdef0123')
     expect(barePodName('p'.repeat(40), '0123456789abcdef0123')).toHaveLength(63)

@@ -7,6 +7,8 @@ export const managedByValue = 'podyard'
 export const poolUidAnnotation = 'podyard.io/pool-uid'
 /** Annotation with a hash of the pod template that the Deployment was made with. */
 export const templateHashAnnotation = 'podyard.io/template-hash'
+/** Annotation `true` of pods that a request's scale-up step made beyond what the pool keeps. */
+export const onDemandAnnotation = 'podyard.io/on-demand'
 /** Annotation of pods that Podyard makes itself: the pool's id (pool API reference 4.2). */
 export const podPoolAnnotation = 'yr-pod-pool'
 export const pendingThresholdAnnotation = 'yr-pod-pending-duration-threshold'

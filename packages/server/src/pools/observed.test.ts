@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { describe, expect, test } from 'vitest'
-import { podTrouble, poolUidOfPod, replicaTrouble, toPodView } from './observed.ts'
+import { podFailure, podTrouble, poolUidOfPod, replicaTrouble, toPodView } from './observed.ts'
 import { createPodIndex, isNewer } from './pod-index.ts'
 
 const readyStatus = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
@@ -55,6 +55,20 @@ describe('why a pod does not start', () => {
     [{ phase: 'Failed', reason: 'Evicted', message: 'disk' }, 'Evicted: disk'],
     [{ phase: 'Pending' }, undefined],
   ])('%j', (status, text) => expect(podTrouble(pod({ status }))).toBe(text))
+  test.each([
+    [{ phase: 'Failed' }, 'Failed'],
+    [{ phase: 'Unknown' }, 'Unknown'],
+    [{ phase: 'Succeeded' }, undefined],
+    [{ phase: 'Pending' }, undefined],
+    [{ phase: 'Running', containerStatuses: [waiting('CrashLoopBackOff')] }, 'CrashLoopBackOff'],
+    [{ phase: 'Pending', initContainerStatuses: [waiting('ImagePullBackOff')] }, 'ImagePullBackOff'],
+    [{ phase: 'Pending', containerStatuses: [waiting('ErrImagePull')] }, undefined],
+    [{ phase: 'Pending', containerStatuses: [waiting('ContainerCreating')] }, undefined],
+  ])('as it is it cannot be of use: %j', (status, word) => {
+    expect(podFailure(pod({ status }))).toBe(word)
+    expect(toPodView(pod({ status })).failing).toBe(word)
+    expect(toPodView(pod({ status, meta: { deletionTimestamp: '2026-01-01T00:00:00Z' } })).failing).toBeUndefined()
+  })
   test('a Deployment whose pods cannot be made says so in a condition', () => {
     const condition = (status: string) => ({
       status: { conditions: [{ type: 'ReplicaFailure', status, message: 'quota' }] },
@@ -82,6 +96,26 @@ describe('the index', () => {
     expect(readyIn(index)).toEqual([])
     index.forgetRemoved(1)
     expect(index.putPod(pod(), 0)).toBe('u')
+  })
+  test('measures from creation to first readiness, once, and only what it saw coming', () => {
+    const index = createPodIndex()
+    const created = (at: string) => ({ creationTimestamp: at })
+    const start = Date.parse('2026-01-01T00:00:10Z')
+    index.putPod(pod({ uid: 'quick', version: '1', status: {}, meta: created('2026-01-01T00:00:09Z') }), start)
+    index.putPod(pod({ uid: 'old', version: '1', status: {}, meta: created('2026-01-01T00:00:00Z') }), start)
+    index.putPod(pod({ uid: 'before', version: '1' }), start)
+    expect(index.takeRefills()).toEqual([])
+    for (const uid of ['quick', 'old', 'before']) {
+      const meta = created(uid === 'old' ? '2026-01-01T00:00:00Z' : '2026-01-01T00:00:09Z')
+      index.putPod(pod({ uid, version: '2', meta }), start + 300)
+      index.putPod(pod({ uid, version: '3', status: {}, meta }), start + 400)
+      index.putPod(pod({ uid, version: '4', meta }), start + 500)
+    }
+    expect(index.takeRefills()).toEqual([
+      { poolUid: 'u', milliseconds: 300 },
+      { poolUid: 'u', milliseconds: 10_300 },
+    ])
+    expect(index.takeRefills()).toEqual([])
   })
   test('gives up what never showed up', () => {
     const index = createPodIndex()

@@ -1,5 +1,5 @@
 import type { V1Deployment, V1Pod, V1ReplicaSet, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
-import { managedByLabel, managedByValue, poolUidAnnotation } from './names.ts'
+import { managedByLabel, managedByValue, onDemandAnnotation, poolUidAnnotation } from './names.ts'
 import type { PodView } from './plan-types.ts'
 
 /** What the plan needs to know of objects, read out of them once, when they change. Pure. */
@@ -36,6 +36,9 @@ export function toPodView(pod: V1Pod): PodView {
     createdAt: toMillis(metadata?.creationTimestamp),
     isReady,
     isDeleting,
+    isPending: phase === 'Pending',
+    failing: isDeleting ? undefined : podFailure(pod),
+    isOnDemand: metadata?.annotations?.[onDemandAnnotation] === 'true',
     isFinished: phase === 'Failed' || phase === 'Succeeded',
     isBusy: isBusy(pod),
     trouble: isReady || isDeleting ? undefined : podTrouble(pod),
@@ -50,6 +53,26 @@ function isBusy(pod: V1Pod): boolean {
     labels['schedule-policy'] !== undefined ||
     annotations['cluster-autoscaler.kubernetes.io/safe-to-evict'] === 'false'
   )
+}
+
+/** What containers wait for that does not pass by itself, or not soon. */
+const failingWaits = new Set([
+  'CrashLoopBackOff',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+])
+
+/** In one word why a pod cannot be of use as it is; undefined while it can be, or may yet be. */
+export function podFailure({ status }: V1Pod): string | undefined {
+  if (status?.phase === 'Failed' || status?.phase === 'Unknown') return status.phase
+  for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const { reason = '' } = container.state?.waiting ?? {}
+    if (failingWaits.has(reason)) return reason
+  }
+  return undefined
 }
 
 /** What a container goes through on its way to running. */

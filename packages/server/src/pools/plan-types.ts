@@ -15,6 +15,12 @@ export type PodView = {
   /** Since when it has been seen ready without a break; undefined: from before anybody looked. */
   readonly readySince?: number | undefined
   readonly isDeleting: boolean
+  /** Phase Pending. */
+  readonly isPending?: boolean
+  /** In one word why it cannot be of use as it is: phase Failed or Unknown, or what its containers wait for. */
+  readonly failing?: string | undefined
+  /** Made by a request's scale-up step beyond what the pool keeps: its idle time alone decides when it goes. */
+  readonly isOnDemand?: boolean
   /** Phase Failed or Succeeded: it will never be ready again. */
   readonly isFinished: boolean
   /** Runs an instance: never taken away. */
@@ -78,6 +84,8 @@ export type PoolObserved = {
   readonly creating: number
   /** How many more creations may be begun now. */
   readonly mayCreate: number
+  /** Pods that autoscaling wants, in use or idle; undefined: nothing beyond the pool's size. */
+  readonly wanted?: number | undefined
   /** What of the pool's declaration has no effect, and why. */
   readonly fieldNotes: readonly string[]
   readonly failures: Readonly<Partial<Record<Step, Failure>>>

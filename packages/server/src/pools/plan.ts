@@ -181,9 +181,14 @@ function needsPatch(desired: PoolDesired, observed: PoolObserved, deployment: De
   return deployment.drift.length > 0 || (replicas !== undefined && replicas !== deployment.replicas)
 }
 
-/** The pods of a scalable pool: as many as `size` at least, idle ones away above `max_size`. */
+/** Pods that a scalable pool has at least: its size, or what autoscaling wants beyond it. */
+export function keptPods({ size, maxSize }: PoolDesired['spec'], wanted: number | undefined): number {
+  return Math.min(maxSize, Math.max(size, wanted ?? 0))
+}
+
+/** The pods of a scalable pool: as many as are kept at least, idle ones away above `max_size`. */
 function planPods(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
-  const { size, maxSize } = desired.spec
+  const { maxSize } = desired.spec
   const actions: PoolAction[] = []
   // Those of a ReplicaSet go by themselves: somebody had given the Deployment replicas.
   const own = observed.pods.filter((pod) => pod.ownerKind === 'Deployment' && !pod.isDeleting)
@@ -200,7 +205,8 @@ function planPods(desired: PoolDesired, observed: PoolObserved, now: number): Po
   const trial = onTrial(observed, living, now)
   const mayCreate =
     trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - living.length - observed.creating)
-  const missing = Math.min(size - living.length - observed.creating, mayCreate)
+  const kept = keptPods(desired.spec, observed.wanted)
+  const missing = Math.min(kept - living.length - observed.creating, mayCreate)
   if (missing > 0 && mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now))
     actions.push({ kind: 'create-pods', count: missing, isReserved: true })
   return trial === undefined ? actions : [...actions, ...waits(now, trial)]

@@ -24,24 +24,52 @@ export type PodIndex = {
   deploymentOf(replicaSetUid: string): string | undefined
   /** Why pods of the Deployment's ReplicaSets cannot be made. */
   troubleOf(deploymentUid: string): string | undefined
+  /** Pods that became ready for the first time since this was asked last, at most 10,000. */
+  takeRefills(): readonly Refill[]
   /** Forgets which pods were removed before `untilMs`. */
   forgetRemoved(untilMs: number): void
 }
 
-type Entry = { readonly view: PodView; readonly version: string; readonly putAt: number; readonly wasReady: boolean }
+/** How long a pod took from its creation to its first readiness. */
+export type Refill = { readonly poolUid: string; readonly milliseconds: number }
+
+type Entry = {
+  readonly view: PodView
+  readonly version: string
+  /** When its first and its latest state were taken in. */
+  readonly firstAt: number
+  readonly putAt: number
+  readonly wasReady: boolean
+}
 type SetEntry = { readonly deploymentUid: string; readonly trouble: string | undefined }
 
 function putEntry(pod: V1Pod, version: string, putAt: number, known: Entry | undefined): Entry {
   const view = toPodView(pod)
   const readySince = view.isReady ? (known?.view.readySince ?? putAt) : undefined
-  return { view: { ...view, readySince }, version, putAt, wasReady: view.isReady || known?.wasReady === true }
+  return {
+    view: { ...view, readySince },
+    version,
+    firstAt: known?.firstAt ?? putAt,
+    putAt,
+    wasReady: view.isReady || known?.wasReady === true,
+  }
 }
+
+/** A cluster tells creation in whole seconds: where the pod was seen within two of it, our own clock is the better one. */
+function refillOf(entry: Entry): number {
+  const { createdAt } = entry.view
+  const sinceFirst = entry.putAt - entry.firstAt
+  return entry.firstAt - createdAt < 2_000 ? sinceFirst : Math.max(sinceFirst, entry.putAt - createdAt)
+}
+
+const maxRefills = 10_000
 
 export function createPodIndex(): PodIndex {
   const pools = new Map<string, Map<string, Entry>>()
   const removed = new Map<string, number>()
   const sets = new Map<string, SetEntry>()
   const setsOf = new Map<string, Set<string>>()
+  let refills: Refill[] = []
 
   function drop(poolUid: string, uid: string): void {
     const pods = pools.get(poolUid)
@@ -61,8 +89,13 @@ export function createPodIndex(): PodIndex {
         pools.set(poolUid, pods)
       }
       const known = pods.get(uid)
-      if (known === undefined || isNewer(resourceVersion, known.version))
-        pods.set(uid, putEntry(pod, resourceVersion, atMs, known))
+      if (known === undefined || isNewer(resourceVersion, known.version)) {
+        const entry = putEntry(pod, resourceVersion, atMs, known)
+        pods.set(uid, entry)
+        // One that is ready when it is first seen may have been so for long.
+        if (known?.wasReady === false && entry.wasReady && refills.length < maxRefills)
+          refills.push({ poolUid, milliseconds: refillOf(entry) })
+      }
       return poolUid
     },
     removePod(pod, atMs) {
@@ -118,6 +151,11 @@ export function createPodIndex(): PodIndex {
         if (trouble !== undefined) return trouble
       }
       return undefined
+    },
+    takeRefills() {
+      const taken = refills
+      refills = []
+      return taken
     },
     forgetRemoved(untilMs) {
       for (const [uid, at] of removed) if (at < untilMs) removed.delete(uid)

@@ -18,6 +18,7 @@ import { poolMetrics } from './pool-metrics.ts'
 import { createReconciler } from './pool-reconciler.ts'
 import { resyncPools } from './pool-resync.ts'
 import { createPoolRows } from './pool-rows.ts'
+import { createPoolScenes, type PoolScenes } from './pool-scenes.ts'
 import { createPoolSteps } from './pool-steps.ts'
 import { createStatusWriter } from './status-writer.ts'
 import type { PoolTemplate } from './template.ts'
@@ -78,6 +79,8 @@ const backoff = { baseMs: 100, maxMs: 30_000 }
 export type PoolController = {
   /** Works until the signal aborts. Rejects when the lease is lost, or a reflector ends before its first list. */
   run(signal: AbortSignal): Promise<void>
+  /** What it knows while it runs. */
+  readonly scenes: PoolScenes
 }
 
 /**
@@ -90,6 +93,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
   const tuning = { ...defaultTuning, ...deps.tuning }
   const { now, random } = deps.clock ?? { now: Date.now, random: Math.random }
   const metrics = poolMetrics(deps.metrics)
+  const scenes = createPoolScenes()
 
   async function run(signal: AbortSignal): Promise<void> {
     const entries = new Map<string, PoolEntry>()
@@ -233,6 +237,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       if (stopping.aborted) return
       feed.seed()
       await rows.read('all')
+      scenes.attach({ entries, index, wake: queue.add })
       await Promise.all([
         queue.run(stopping),
         resyncPools({
@@ -252,6 +257,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       ])
     } finally {
       stop.abort()
+      scenes.detach()
       feed.stop()
       stopListening()
       await actions.idle()
@@ -260,7 +266,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
     if (fatal !== undefined) throw fatal
   }
 
-  return { run }
+  return { run, scenes }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

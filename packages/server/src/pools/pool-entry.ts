@@ -18,6 +18,8 @@ export type PoolEntry = {
   /** As we last wrote them, until the reflector is as far. */
   deployment: Written<V1Deployment> | undefined
   hpa: Written<V2HorizontalPodAutoscaler> | undefined
+  /** Pods that autoscaling wants; undefined: no more than the size. */
+  wanted: number | undefined
   /** Names of pods that are being created; one with an unknown outcome stays until it is known. */
   readonly creating: Set<string>
   /** Names of pods made since the story last told of them. */
@@ -53,6 +55,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     built: build(pool, template, namespace),
     deployment: undefined,
     hpa: undefined,
+    wanted: undefined,
     creating: new Set(),
     made: [],
     deleting: new Set(),
@@ -96,6 +99,7 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     pods,
     strays,
     creating: entry.creating.size,
+    wanted: entry.wanted,
     mayCreate: Math.max(0, entry.burst - entry.creating.size),
     fieldNotes: built.notes,
     failures: Object.fromEntries(entry.failures),

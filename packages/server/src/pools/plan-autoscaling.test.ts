@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { keptPods, planPool } from './plan.ts'
+import type { PodView, PoolDesired, PoolObserved } from './plan-types.ts'
+
+const now = 1_000_000
+const desired = {
+  id: 'p',
+  uid: 'u',
+  spec: { size: 2, maxSize: 6, podPendingDurationThreshold: 0 },
+  scalable: true,
+  status: 4,
+  word: 'Running',
+  notes: [],
+  readyCount: 2,
+  observed: { deploymentUid: 'd' },
+} as unknown as PoolDesired
+
+const pod = (name: string): PodView => ({
+  uid: name,
+  name,
+  ownerKind: 'Deployment',
+  ownerUid: 'd',
+  createdAt: 0,
+  isReady: true,
+  isDeleting: false,
+  isFinished: false,
+  isBusy: false,
+  trouble: undefined,
+})
+
+const observed = (wanted: number | undefined, pods: number, creating = 0): PoolObserved => ({
+  deployment: {
+    uid: 'd',
+    isOurs: true,
+    isMadeHere: true,
+    isDeleting: false,
+    replicas: 0,
+    drift: [],
+    trouble: undefined,
+  },
+  hpa: undefined,
+  hpaWanted: { kind: 'none' },
+  pods: Array.from({ length: pods }, (_, i) => pod(`p${i}`)),
+  strays: [],
+  creating,
+  wanted,
+  mayCreate: 32,
+  fieldNotes: [],
+  failures: {},
+})
+
+test.each([
+  [undefined, 2],
+  [0, 2],
+  [4, 4],
+  [9, 6],
+])('wanted %s: %i are kept', (wanted, kept) => {
+  expect(keptPods(desired.spec, wanted)).toBe(kept)
+})
+
+describe('a scalable pool', () => {
+  const created = (wanted: number | undefined, pods: number, creating = 0) =>
+    planPool(desired, observed(wanted, pods, creating), now).find((action) => action.kind === 'create-pods')
+  test('has as many pods as are wanted beyond its size, of the kind that is kept', () => {
+    expect(created(5, 2)).toEqual({ kind: 'create-pods', count: 3, isReserved: true })
+    expect(created(5, 2, 2)).toEqual({ kind: 'create-pods', count: 1, isReserved: true })
+    expect(created(5, 5)).toBeUndefined()
+    expect(created(50, 2)).toEqual({ kind: 'create-pods', count: 4, isReserved: true })
+  })
+  test('lets none go by itself because fewer are wanted', () => {
+    expect(planPool({ ...desired, readyCount: 5 }, observed(2, 5), now)).toEqual([])
+    expect(planPool({ ...desired, readyCount: 5 }, observed(undefined, 5), now)).toEqual([])
+  })
+})
