@@ -1,3 +1,4 @@
+export * from './instances.ts'
 export * from './inventory-business.ts'
 export * from './inventory-host.ts'
 export * from './inventory-kube.ts'

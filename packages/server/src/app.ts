@@ -7,12 +7,15 @@ import { type Config, formatAddress } from './config.ts'
 import { createEventLog } from './events/event-log.ts'
 import { registerCmdbDialect } from './http/cmdb-dialect.ts'
 import { buildServer } from './http/server.ts'
+import { registerServerless } from './http/serverless-dialect.ts'
+import { addInstanceRoutes } from './instances/instance-routes.ts'
+import { createInstanceService } from './instances/instance-service.ts'
 import { businessOperations } from './inventory/business-operations.ts'
 import { hostOperations } from './inventory/host-operations.ts'
 import { kubeOperations } from './inventory/kube-operations.ts'
 import { listOperations } from './inventory/list-operations.ts'
 import { createPoolChanges } from './pools/pool-changes.ts'
-import { registerPoolRoutes } from './pools/pool-routes.ts'
+import { addPoolRoutes, registerPoolEventRoute } from './pools/pool-routes.ts'
 import { createPoolService } from './pools/pool-service.ts'
 import { loadTemplate } from './pools/template.ts'
 import { runWhileLeading } from './store/leader.ts'
@@ -74,6 +77,9 @@ export async function startApp(
     const holder = randomUUID()
     const poolChanges = createPoolChanges(db, holder)
     const events = createEventLog({ db, origin: holder, logger, metrics })
+    const pools = createPoolService(db, poolChanges)
+    const instances = createInstanceService({ db })
+    stops.push(() => instances.stop())
     let isStopping = false
     const app = await buildServer({
       version,
@@ -88,7 +94,14 @@ export async function startApp(
         )
       },
       routes: async (server) => {
-        await registerPoolRoutes(server, { service: createPoolService(db, poolChanges), access })
+        await registerServerless(server, {
+          access,
+          routes: (scope) => {
+            addPoolRoutes(scope, pools)
+            addInstanceRoutes(scope, instances)
+          },
+        })
+        await registerPoolEventRoute(server, { service: pools, access })
         await registerCmdbDialect(server, {
           access,
           language: config.language,

@@ -118,7 +118,33 @@ export const serverlessErrors = {
     new AppError({ family: 'serverless', code: 1014, status, publicMessage: reason }),
 } as const
 
-type CmdbErrorOptions = Pick<AppErrorInit, 'status' | 'details' | 'data' | 'cause'>
+const instanceError = (code: number, status: number, publicMessage: string, retryAfterSeconds?: number) =>
+  new AppError({
+    family: 'serverless',
+    code,
+    status,
+    publicMessage,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds, retryable: true }),
+  })
+
+/** Errors of the instance routes (podpool-api reference, section 3: the codes of the scheduling side). */
+export const instanceErrors = {
+  /** 1001: a bad body or parameter; the text names it. */
+  invalid: (reason: string, status = 400) => instanceError(1001, status, reason),
+  /** 1002: there is nothing to be had; the text says why. */
+  notEnough: (status: 409 | 429 | 503 | 504, reason: string, retryAfterSeconds?: number) =>
+    instanceError(1002, status, reason, retryAfterSeconds),
+  /** 1003: no such instance. */
+  notFound: (reason = 'there is no such instance') => instanceError(1003, 404, reason),
+  /** 1004: an id that is taken, or a request id that came with another body. */
+  duplicated: (reason: string) => instanceError(1004, 409, reason),
+  /** 1006: what is asked for can never fit. */
+  neverFits: (reason: string) => instanceError(1006, 422, reason),
+  /** 4120: no such pool or group. */
+  noPool: (reason: string) => instanceError(4120, 404, reason),
+} as const
+
+type CmdbErrorOptions = Pick<AppErrorInit, 'status' | 'details' | 'data' | 'cause' | 'retryAfterSeconds'>
 
 function cmdbError(code: number, args: readonly (string | number)[], options: Partial<CmdbErrorOptions> = {}) {
   return new AppError({
@@ -161,6 +187,10 @@ export const cmdbErrors = {
   tooMany: (what: string, limit: number) => cmdbError(1199035, [what, limit]),
   /** 1199059: page.limit beyond 500. */
   pageTooLong: () => cmdbError(1199059, []),
+  /** 1103007: the cursor of a watch is unknown, or what follows it has been swept. */
+  cursorGone: () => cmdbError(1103007, []),
+  /** 1199997 with 429: this process has as many waiting requests as it takes. */
+  busy: (retryAfterSeconds: number) => cmdbError(1199997, [], { status: 429, retryAfterSeconds }),
   /** 1199998: the original's untyped errors, with their literal text. */
   untyped: (text: string, details: readonly ErrorDetail[] = []) => cmdbError(1199998, [text], { details }),
   /** 1199047: no or wrong credentials (401), or a request that the open mode does not take (403). */

@@ -38,6 +38,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Probes: no access check, no log line. */
     probe?: boolean
+    /** Called thousands of times a second: its line is logged at debug level unless it failed. */
+    frequent?: boolean
   }
 }
 
@@ -105,7 +107,9 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     const route = request.routeOptions.url ?? 'unknown'
     requests.inc({ method: request.method, route, status: String(reply.statusCode) })
     seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000)
-    options.logger.info(
+    const level = request.routeOptions.config.frequent === true && reply.statusCode < 500 ? 'debug' : 'info'
+    if (!options.logger.isLevelEnabled(level)) return
+    options.logger[level](
       {
         requestId: request.id,
         method: request.method,

@@ -1,0 +1,130 @@
+import {
+  InstanceAnswer,
+  InstanceBatchAnswer,
+  InstanceClaimBody,
+  InstanceError,
+  instanceSchemas,
+  named,
+} from '@podyard/contract'
+import Type from 'typebox'
+import { type AppError, instanceErrors } from '../errors.ts'
+import type { App } from '../http/server.ts'
+import { serverlessErrorHandler, success } from '../http/serverless-dialect.ts'
+import { ClaimBodyError, readClaim } from './claim-body.ts'
+import type { Claim, Refusal } from './instance.ts'
+import type { InstanceService } from './instance-service.ts'
+import { toInstanceView } from './instance-view.ts'
+
+const error = (description: string) => ({ ...named(InstanceError), description })
+const tags = ['instances']
+const common = {
+  401: error('Credentials are required, or are not valid: code 1014.'),
+  403: error('A foreign host name or page, while Podyard runs open: code 1014.'),
+  503: error('The database cannot be reached (122002), or this process stops (1002).'),
+}
+const params = Type.Object({ id: Type.String() })
+
+/** `/v1/instances` in the serverless scope: see `registerServerless`. */
+export function addInstanceRoutes(parent: App, service: InstanceService): void {
+  parent.register(async (scope: App) => {
+    for (const schema of instanceSchemas) scope.addSchema(schema)
+    // What is wrong with a body or a parameter is 1001 in this family, and an id too long for any is 1003.
+    scope.setErrorHandler((thrown, request, reply) => serverlessErrorHandler(toInstanceError(thrown), request, reply))
+
+    scope.post(
+      '/v1/instances',
+      {
+        config: { frequent: true },
+        schema: {
+          operationId: 'claimInstances',
+          summary: 'Claim a pod for an instance, or pods for a batch',
+          description:
+            'Answers when the claim is bound, else waits in line. A claim that is answered is in the database; the labels of the pod follow.',
+          tags,
+          body: named(InstanceClaimBody),
+          response: {
+            200: {
+              ...Type.Union([named(InstanceAnswer), named(InstanceBatchAnswer)]),
+              description: 'Bound. With `count` the result is {instances}.',
+            },
+            400: error('A bad body: code 1001.'),
+            404: error('No such pool or group: code 4120.'),
+            409: error(
+              'The id is taken or the request id had another body (1004); or the pool failed, is deleted or drained (1002).',
+            ),
+            413: error('The body is over 8 MiB.'),
+            422: error('It can never fit: code 1006.'),
+            429: error('The line is full: code 1002, with Retry-After.'),
+            504: error('Nothing came free in time: code 1002.'),
+            ...common,
+          },
+        },
+      },
+      async (request) => {
+        const claim = readClaim(request.body, service.newId)
+        const outcome = await service.claim(claim)
+        if (outcome.kind === 'refused') throw refusalError(outcome.refusal)
+        const views = outcome.instances.map(toInstanceView)
+        return success(claim.isBatch ? { instances: views } : views[0]) as never
+      },
+    )
+
+    scope.get(
+      '/v1/instances/:id',
+      {
+        exposeHeadRoute: false,
+        config: { frequent: true },
+        schema: {
+          operationId: 'getInstance',
+          summary: 'Get an instance, alive or past',
+          tags,
+          params,
+          response: { 200: named(InstanceAnswer), 404: error('No such instance: code 1003.'), ...common },
+        },
+      },
+      async (request) => {
+        const instance = await service.get(request.params.id)
+        if (instance === undefined) throw instanceErrors.notFound()
+        return success(toInstanceView(instance))
+      },
+    )
+
+    scope.delete(
+      '/v1/instances/:id',
+      {
+        config: { frequent: true },
+        schema: {
+          operationId: 'releaseInstance',
+          summary: 'Release an instance',
+          description:
+            'The pod of an exclusive instance is deleted; what a shared one held is free. Releasing twice is the same as once.',
+          tags,
+          params,
+          response: { 200: named(InstanceAnswer), 404: error('No such instance: code 1003.'), ...common },
+        },
+      },
+      async (request) => {
+        const instance = await service.release(request.params.id)
+        if (instance === undefined) throw instanceErrors.notFound()
+        return success(toInstanceView(instance))
+      },
+    )
+  })
+}
+
+function toInstanceError(thrown: unknown): unknown {
+  if (thrown instanceof ClaimBodyError) return instanceErrors.invalid(thrown.message)
+  return thrown
+}
+
+/** A refusal on the wire (the table in docs/guide/instances.md). */
+export function refusalError(refusal: Refusal): AppError {
+  switch (refusal.kind) {
+    case 'timeout':
+      return instanceErrors.notEnough(504, refusal.reason)
+    default:
+      return instanceErrors.notEnough(503, refusal.kind)
+  }
+}
+
+export type { Claim }
