@@ -8,16 +8,25 @@ import { must } from '../control-plane/api.ts'
 import { type RealPools, useRealPools } from './support/real-pools.ts'
 
 /** A ReplicaSet that was refused several times tries again only after a while, and up to half a minute after our fix. */
-const recoveryMs = 60_000
 const recovers = (c: RealPools, id: string, readyCount: number) =>
-  eventually(
-    `pool ${id} running with ${readyCount}`,
-    async () => {
-      const view = await c.view(id)
-      return { isDone: view?.status === 4 && view.ready_count === readyCount && view.msg === 'Running', value: view }
-    },
-    recoveryMs,
-  )
+  eventually(`pool ${id} running with ${readyCount}`, async () => {
+    const view = await c.view(id)
+    return { isDone: view?.status === 4 && view.ready_count === readyCount && view.msg === 'Running', value: view }
+  })
+
+/** What the API server says to a pod that it does not store. */
+const tryPod = (c: RealPools, resources: object = { limits: { cpu: '1m' } }) =>
+  c.api.request('POST', `/api/v1/namespaces/${c.namespace}/pods?dryRun=All`, {
+    metadata: { name: 'tried' },
+    spec: { containers: [{ name: 'main', image: 'image:v1', resources }] },
+  })
+
+/** Waits until admission knows what it has to refuse, and says so. */
+const refusesPods = (c: RealPools, words: string, resources?: object) =>
+  eventually(`pods refused: ${words}`, async () => {
+    const { status, json } = await tryPod(c, resources)
+    return { isDone: status === 403 && JSON.stringify(json).includes(words), value: json }
+  })
 
 describe('a ResourceQuota', () => {
   const c = useRealPools()
@@ -28,18 +37,24 @@ describe('a ResourceQuota', () => {
   ])('stops a %s pool, which says so, keeps what it has, and goes on when it is raised', async (_, id, sizes) => {
     const quota = `/api/v1/namespaces/${c.namespace}/resourcequotas`
     const before = (await c.kube.list(resources.pods, { namespace: c.namespace })).items.length
-    await must(c.api, 'POST', quota, { metadata: { name: id }, spec: { hard: { pods: String(before + 1) } } })
+    const set = async (pods: number) => {
+      const patch = { spec: { hard: { pods: String(pods) } } }
+      const answer = await c.api.request('PATCH', `${quota}/${id}`, patch, 'application/merge-patch+json')
+      expect(answer.status).toBe(200)
+    }
+    // Admission hears of it a moment later.
+    await must(c.api, 'POST', quota, { metadata: { name: id }, spec: { hard: { pods: String(before) } } })
+    await refusesPods(c, `exceeded quota: ${id}`)
     await c.create({ id, ...sizes })
     const view = await says(c, id, `exceeded quota: ${id}, requested: pods=1, used: pods=`)
-    expect(view).toMatchObject({ status: 1, ready_count: expect.toSatisfy((n: number) => n <= 1) })
+    expect(view).toMatchObject({ status: 1, ready_count: 0 })
+    expect(await c.story(id)).toContain('PodsNotStarting')
+    await set(before + 1)
     await eventually('one pod ready', async () => {
       const now = await c.view(id)
-      return { isDone: now?.ready_count === 1, value: now }
+      return { isDone: now?.ready_count === 1 && now.status === 1, value: now }
     })
-    expect(await c.story(id)).toContain('PodsNotStarting')
-    const patch = { spec: { hard: { pods: '50' } } }
-    const answer = await c.api.request('PATCH', `${quota}/${id}`, patch, 'application/merge-patch+json')
-    expect(answer.status).toBe(200)
+    await set(50)
     await recovers(c, id, 3)
     expect(await c.pods(id)).toHaveLength(3)
     await must(c.api, 'DELETE', `${quota}/${id}`)
@@ -52,6 +67,7 @@ describe('a LimitRange', () => {
   test('is said in its own words by a fixed pool and by a scalable one', async () => {
     const limits = [{ type: 'Container', max: { cpu: '1' } }]
     await c.make('/api/v1', 'limitranges', { metadata: { name: 'small' }, spec: { limits } })
+    await refusesPods(c, 'maximum cpu usage per Container is 1', { requests: { cpu: '2' }, limits: { cpu: '2' } })
     const resources = { requests: { cpu: '2', memory: '1Mi' }, limits: { cpu: '2', memory: '1Mi' } }
     await cannotStart(c, 'too-large', { resources }, 'maximum cpu usage per Container is 1, but limit is 2')
   })
@@ -59,6 +75,10 @@ describe('a LimitRange', () => {
   test('that fills in what a pool leaves out is no edit to be restored', async () => {
     const limits = [{ type: 'Container', default: { memory: '64Mi' }, defaultRequest: { memory: '64Mi' } }]
     await c.make('/api/v1', 'limitranges', { metadata: { name: 'defaults' }, spec: { limits } })
+    await eventually('admission fills in', async () => {
+      const value = (await tryPod(c, { limits: { cpu: '1m' } })).json
+      return { isDone: JSON.stringify(value).includes('"memory":"64Mi"'), value }
+    })
     const resources = { requests: { cpu: '1m' }, limits: { cpu: '1m' } }
     await c.create({ id: 'filled', size: 1, resources }, { id: 'filled-s', size: 1, max_size: 2, resources })
     for (const id of ['filled', 'filled-s']) {

@@ -6,7 +6,10 @@ import { poolLifecycle } from '../../packages/server/test/support/pool-lifecycle
 import { attachControlPlane } from '../control-plane/control-plane.ts'
 import { ownNamespace } from './support/own-namespace.ts'
 
-const c = usePoolCluster({ connect: async () => ownNamespace(await attachControlPlane(inject('controlPlaneRunDir'))) })
+const c = usePoolCluster({
+  limitMs: 90_000,
+  connect: async () => ownNamespace(await attachControlPlane(inject('controlPlaneRunDir'))),
+})
 let controller: RunningController
 beforeAll(async () => {
   controller = await c.start()

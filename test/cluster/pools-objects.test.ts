@@ -32,9 +32,8 @@ describe('a rollout', () => {
     })
     await eventually('three ready', async () => {
       const view = await c.view('rolled')
-      return { isDone: view?.ready_count === 3 && view.status === 4, value: view }
+      return { isDone: view?.ready_count === 3 && view.status === 4 && view.msg === 'Running', value: view }
     })
-    expect((await c.view('rolled'))?.msg).toBe('Running')
   })
 
   test('of kubectl (an annotation on the template) is no edit of ours: the new pods are counted', async () => {
@@ -128,15 +127,11 @@ describe('an autoscaler', () => {
     expect(hpa).toMatchObject({ apiVersion: 'autoscaling/v2', spec: JSON.parse(text) as object })
     expect(hpa?.spec?.scaleTargetRef).toEqual({ apiVersion: 'apps/v1', kind: 'Deployment', name: at('auto').name })
     // The real controller works on it. (Without a metrics server it cannot say how many there should be.)
-    await eventually(
-      'the autoscaler looked at',
-      async () => {
-        const conditions = (await c.hpa('auto'))?.status?.conditions ?? []
-        const isDone = conditions.some((one) => one.type === 'AbleToScale' && one.status === 'True')
-        return { isDone, value: conditions }
-      },
-      60_000,
-    )
+    await eventually('the autoscaler looked at', async () => {
+      const conditions = (await c.hpa('auto'))?.status?.conditions ?? []
+      const isDone = conditions.some((one) => one.type === 'AbleToScale' && one.status === 'True')
+      return { isDone, value: conditions }
+    })
     expect(await c.story('auto')).not.toContain('Restored')
   })
 
@@ -144,15 +139,11 @@ describe('an autoscaler', () => {
     const spec = JSON.stringify({ minReplicas: 3, maxReplicas: 6 })
     await c.create({ id: 'least', size: 1, horizontal_pod_autoscaler_spec: spec })
     // Raising to minReplicas needs no metrics: the real HPA controller does that itself.
-    await eventually(
-      'three pods, as the autoscaler wants',
-      async () => {
-        const view = await c.view('least')
-        const replicas = (await c.deployment('least'))?.spec?.replicas
-        return { isDone: replicas === 3 && view?.ready_count === 3 && view.status === 4, value: { replicas, view } }
-      },
-      60_000,
-    )
+    await eventually('three pods, as the autoscaler wants', async () => {
+      const view = await c.view('least')
+      const replicas = (await c.deployment('least'))?.spec?.replicas
+      return { isDone: replicas === 3 && view?.ready_count === 3 && view.status === 4, value: { replicas, view } }
+    })
     expect(await c.story('least')).not.toContain('Restored')
     await c.service.remove({ id: 'least', group: '' })
     await c.isRemoved('least')

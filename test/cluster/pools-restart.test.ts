@@ -5,6 +5,9 @@ import { poolRestarts } from '../../packages/server/test/support/pool-restarts.t
 import { attachControlPlane } from '../control-plane/control-plane.ts'
 import { ownNamespace } from './support/own-namespace.ts'
 
-const c = usePoolCluster({ connect: async () => ownNamespace(await attachControlPlane(inject('controlPlaneRunDir'))) })
+const c = usePoolCluster({
+  limitMs: 90_000,
+  connect: async () => ownNamespace(await attachControlPlane(inject('controlPlaneRunDir'))),
+})
 
 poolRestarts(c, { killed: 15, stopped: 5 })
