@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox'
+import Type, { type Static, type TSchema } from 'typebox'
 import {
   anyRollingUpdateStrategy,
   containerPort,
@@ -43,7 +43,7 @@ const clusterMembers = {
   network: list(text(), 'address ranges'),
 }
 
-export const NewNode = members({
+const nodeMembers = {
   bk_host_id: int64('required: a host of the business'),
   bk_cluster_id: int64('required'),
   name: text('required; unique in its cluster'),
@@ -57,15 +57,17 @@ export const NewNode = members({
   runtime_component: text(),
   kube_proxy_mode: text(),
   pod_cidr: text(),
-})
+}
+export const NewNode = members(nodeMembers)
 export type NewNode = NonNullable<Static<typeof NewNode>>
 
-export const NewNamespace = members({
+const namespaceMembers = {
   bk_cluster_id: int64('required'),
   name: text('required; unique in its cluster'),
   labels: textMap(),
   resource_quotas: list(resourceQuota),
-})
+}
+export const NewNamespace = members(namespaceMembers)
 export type NewNamespace = NonNullable<Static<typeof NewNamespace>>
 
 export const NewWorkload = members({
@@ -122,16 +124,37 @@ export type NewPod = NonNullable<Static<typeof NewPod>>
 
 // ---- requests (container API reference 2.3) ----
 
+/**
+ * What Podyard adds to the batch creates. `on_duplicate` says what becomes of an item whose unique key is stored already;
+ * absent, the batch is refused with 1199014. `return: "full"` adds the rows to the answer.
+ */
+const batchExtensions = {
+  on_duplicate: text('update or skip: what becomes of items that exist already (absent: 1199014)'),
+  return: text('full: the answer has the rows, too, as info'),
+}
+
 export const CreateClusterBody = members({ bk_biz_id: int64('required'), ...clusterMembers })
 export type CreateClusterBody = Static<typeof CreateClusterBody>
 
-export const CreateNodesBody = members({ bk_biz_id: int64('required'), data: list(NewNode, '1 to 100') })
+export const CreateNodesBody = members({
+  bk_biz_id: int64('required'),
+  data: list(NewNode, '1 to 100'),
+  ...batchExtensions,
+})
 export type CreateNodesBody = Static<typeof CreateNodesBody>
 
-export const CreateNamespacesBody = members({ bk_biz_id: int64('required'), data: list(NewNamespace, '1 to 200') })
+export const CreateNamespacesBody = members({
+  bk_biz_id: int64('required'),
+  data: list(NewNamespace, '1 to 200'),
+  ...batchExtensions,
+})
 export type CreateNamespacesBody = Static<typeof CreateNamespacesBody>
 
-export const CreateWorkloadsBody = members({ bk_biz_id: int64('required'), data: list(NewWorkload, '1 to 200') })
+export const CreateWorkloadsBody = members({
+  bk_biz_id: int64('required'),
+  data: list(NewWorkload, '1 to 200'),
+  ...batchExtensions,
+})
 export type CreateWorkloadsBody = Static<typeof CreateWorkloadsBody>
 
 export const CreatePodsBody = members({
@@ -139,11 +162,58 @@ export const CreatePodsBody = members({
     members({ bk_biz_id: int64('required'), pods: list(NewPod) }),
     'required; 200 pods at most over all elements',
   ),
+  ...batchExtensions,
 })
 export type CreatePodsBody = Static<typeof CreatePodsBody>
 
+const updateOf = <Data extends TSchema>(data: Data, ids: string) =>
+  members({ bk_biz_id: int64('required'), ids: list(int64(), ids), data })
+
+export const ClusterChanges = members(clusterMembers, 'type is ignored; uid, xid, scheduling_engine, vpc are refused')
+export const UpdateClustersBody = updateOf(ClusterChanges, '1 to 10, distinct')
+export type UpdateClustersBody = Static<typeof UpdateClustersBody>
+
+export const UpdateClusterTypeBody = members({
+  bk_biz_id: int64('required'),
+  id: int64('required'),
+  type: text('required: INDEPENDENT_CLUSTER or SHARE_CLUSTER'),
+})
+export type UpdateClusterTypeBody = Static<typeof UpdateClusterTypeBody>
+
+export const NodeChanges = members({ ...nodeMembers, has_pod: flag() }, 'name and has_pod are refused')
+export const UpdateNodesBody = updateOf(NodeChanges, '1 to 100, distinct')
+export type UpdateNodesBody = Static<typeof UpdateNodesBody>
+
+export const NamespaceChanges = members(namespaceMembers, 'labels and resource_quotas are changed, the rest is ignored')
+export const UpdateNamespacesBody = updateOf(NamespaceChanges, '1 to 200')
+export type UpdateNamespacesBody = Static<typeof UpdateNamespacesBody>
+
+export const UpdateWorkloadsBody = updateOf(NewWorkload, '1 to 199')
+export type UpdateWorkloadsBody = Static<typeof UpdateWorkloadsBody>
+
+export const PodChanges = members({
+  operator: list(text()),
+  priority: int32(),
+  labels: textMap(),
+  ip: text(),
+  ips: list(podIp),
+  volumes: oneOrMany(volume),
+  qos_class: text(),
+  node_selectors: textMap(),
+  tolerations: oneOrMany(toleration),
+})
+export const UpdatePodsBody = updateOf(PodChanges, '1 to 200')
+export type UpdatePodsBody = Static<typeof UpdatePodsBody>
+
 export const DeleteByIdsBody = members({ bk_biz_id: int64('required'), ids: list(int64(), 'required') })
 export type DeleteByIdsBody = Static<typeof DeleteByIdsBody>
+
+export const DeleteTreesBody = members({
+  bk_biz_id: int64('required'),
+  ids: list(int64(), 'required'),
+  force: flag('whether everything that hangs on them goes, too (absent: refused while anything does)'),
+})
+export type DeleteTreesBody = Static<typeof DeleteTreesBody>
 
 export const DeletePodsBody = members({
   data: list(members({ bk_biz_id: int64('required'), ids: list(int64()) }), 'required; 200 ids at most in all'),
@@ -153,7 +223,32 @@ export type DeletePodsBody = Static<typeof DeletePodsBody>
 // ---- answers ----
 
 export const CreatedId = Type.Object({ id: Type.Integer() })
+const idList = (description: string) => Type.Optional(Type.Array(Type.Integer(), { description }))
 export const CreatedIds = Type.Object({
   ids: Type.Array(Type.Integer(), { description: 'in the order of the request' }),
+  created: idList('with on_duplicate: the new ones'),
+  updated: idList('with on_duplicate: those that were there and are as the request says now'),
+  skipped: idList('with on_duplicate: those that were there and stayed as they were'),
+  info: Type.Optional(
+    Type.Array(Type.Object({}, { additionalProperties: true }), {
+      description: 'with return full: the rows in the order of the request, pods with their containers',
+    }),
+  ),
 })
+export type CreatedIds = Static<typeof CreatedIds>
+export const RemovedCounts = Type.Union([
+  Type.Null(),
+  Type.Object(
+    {
+      clusters: Type.Integer(),
+      nodes: Type.Integer(),
+      namespaces: Type.Integer(),
+      workloads: Type.Integer(),
+      pods: Type.Integer(),
+      containers: Type.Integer(),
+    },
+    { description: 'with force: how many rows went' },
+  ),
+])
+export type RemovedCounts = NonNullable<Static<typeof RemovedCounts>>
 export const NoData = Type.Null()

@@ -1,19 +1,15 @@
 import type { CreateClusterBody } from '@podyard/contract'
-import { cmdbErrors } from '../errors.ts'
+import { type AppError, cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
-import { type Statement, UniqueViolation } from '../store/database.ts'
-import { inTransaction } from '../store/transaction.ts'
+import { UniqueViolation } from '../store/database.ts'
 import { keyText } from './duplicates.ts'
-import { insertClusters } from './insert-statements.ts'
+import { insertCluster } from './insert-statements.ts'
 import { creationStamps, type InventoryDeps, type Origin } from './inventory-deps.ts'
 
-const nextClusterId: Statement = {
-  name: 'inventory-next-cluster-id',
-  text: `select draw_ids('cluster_id_seq', 1) as id`,
-}
+const clusterTypes: readonly unknown[] = ['INDEPENDENT_CLUSTER', 'SHARE_CLUSTER']
 
-/** The types of clusters; a SHARE_CLUSTER may hold namespaces of other businesses (container API reference 4.2). */
-export const clusterTypes = ['INDEPENDENT_CLUSTER', 'SHARE_CLUSTER'] as const
+/** A SHARE_CLUSTER may hold namespaces of other businesses (container API reference 4.2). */
+export const isClusterType = (word: unknown): word is string => clusterTypes.includes(word)
 
 /** create_kube_cluster (container API reference 1.4, 4.3). The business is not checked to exist, as in the original. */
 export async function createCluster(
@@ -22,37 +18,40 @@ export async function createCluster(
   body: CreateClusterBody,
   origin: Origin = 'client',
 ): Promise<{ readonly id: number }> {
-  const bizId = body?.bk_biz_id ?? 0
-  if (bizId === 0) throw cmdbErrors.unset('bk_biz_id')
-  for (const name of ['name', 'uid', 'type'] as const)
-    if (body?.[name] === undefined || body[name] === null) throw cmdbErrors.invalid(name)
-  if (!(clusterTypes as readonly (string | null | undefined)[]).includes(body?.type)) throw cmdbErrors.invalid('type')
+  const problem = problemOf(body)
+  if (problem !== undefined) throw problem
+  const view = {
+    bk_biz_id: body?.bk_biz_id,
+    bk_supplier_account: caller.tenant,
+    name: body?.name,
+    uid: body?.uid,
+    type: body?.type,
+    scheduling_engine: body?.scheduling_engine ?? undefined,
+    xid: body?.xid ?? undefined,
+    version: body?.version ?? undefined,
+    network_type: body?.network_type ?? undefined,
+    region: body?.region ?? undefined,
+    vpc: body?.vpc ?? undefined,
+    environment: body?.environment ?? undefined,
+    network: body?.network?.map((range) => range ?? '') ?? undefined,
+    ...creationStamps(deps, caller),
+  }
   try {
-    return await inTransaction(deps.db, async (tx) => {
-      const [{ id } = { id: 0 }] = await tx.run<{ id: number }>(nextClusterId)
-      const view = {
-        id,
-        bk_biz_id: bizId,
-        bk_supplier_account: caller.tenant,
-        name: body?.name,
-        uid: body?.uid,
-        type: body?.type,
-        scheduling_engine: body?.scheduling_engine ?? undefined,
-        xid: body?.xid ?? undefined,
-        version: body?.version ?? undefined,
-        network_type: body?.network_type ?? undefined,
-        region: body?.region ?? undefined,
-        vpc: body?.vpc ?? undefined,
-        environment: body?.environment ?? undefined,
-        network: body?.network?.map((range) => range ?? '') ?? undefined,
-        ...creationStamps(deps, caller),
-      }
-      await tx.run(insertClusters, [JSON.stringify([view]), origin])
-      return { id }
-    })
+    const [made] = await deps.db.run<{ id: number }>(insertCluster, [JSON.stringify(view), origin])
+    return { id: made?.id ?? 0 }
   } catch (error) {
     if (error instanceof UniqueViolation)
       throw cmdbErrors.duplicate(keyText({ uid: body?.uid ?? '' }), [{ path: 'uid', message: 'exists already' }], error)
     throw error
   }
+}
+
+function problemOf(body: CreateClusterBody): AppError | undefined {
+  if (!body?.bk_biz_id) return cmdbErrors.unset('bk_biz_id', [{ path: 'bk_biz_id', message: 'is required' }])
+  for (const name of ['name', 'uid', 'type'] as const)
+    if (body[name] === undefined || body[name] === null)
+      return cmdbErrors.invalid(name, [{ path: name, message: 'is required' }])
+  if (!isClusterType(body.type))
+    return cmdbErrors.invalid('type', [{ path: 'type', message: `must be ${clusterTypes.join(' or ')}` }])
+  return undefined
 }

@@ -1,10 +1,12 @@
-import type { DeleteByIdsBody, WorkloadKind } from '@podyard/contract'
-import { cmdbErrors, type ErrorDetail } from '../errors.ts'
+import type { DeleteByIdsBody, DeleteTreesBody, RemovedCounts, WorkloadKind } from '@podyard/contract'
+import { cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
 import type { Statement } from '../store/database.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { type InventoryDeps, writableTenants } from './inventory-deps.ts'
 import { insertInventoryEvents, toInventoryEvent } from './inventory-log.ts'
+import { detailsOf, lockRows, type OwnedRow, readIds, refuseForeignRows } from './owned-rows.ts'
+import { nothingRemoved, removeTrees } from './tree-delete.ts'
 import type { Row } from './views.ts'
 
 /**
@@ -12,49 +14,42 @@ import type { Row } from './views.ts'
  * rows first and looks for children in a later statement: who makes a child holds its parent's row until the commit.
  */
 type Target = {
-  /** $1 ids, $2 tenants (null: all), for workloads $3 the kind; `platform` is whose shared cluster a row is in. */
+  readonly object: 'cluster' | 'node' | 'namespace' | 'workload'
   readonly lock: Statement
   /** The ids among $1 that have children; for workloads $2 the kind. */
   readonly children: Statement
   /** $1 ids; for workloads $2 the kind */
   readonly remove: Statement
-  readonly resource: 'kube_cluster' | 'kube_node' | 'kube_namespace' | 'kube_workload'
 }
 
 const statement = (name: string, text: string): Statement => ({ name: `inventory-${name}`, text })
-
-const lockText = (table: string, platform: string, join = '', where = '') =>
-  `select t.id, t.bk_biz_id, ${platform} as platform from ${table} t ${join}
-   where t.id = any($1::bigint[]) and ($2::text[] is null or t.bk_supplier_account = any($2)) ${where}
-   order by t.id for update of t`
-
-const shared = (namespaceId: string) => `left join namespace_shared s on s.bk_namespace_id = t.${namespaceId}`
 
 const hasAny = (column: string, tables: readonly string[], where = '') =>
   tables.map((table) => `exists (select 1 from ${table} c where c.${column} = i.id ${where})`).join(' or ')
 
 const cluster: Target = {
-  lock: statement('lock-clusters', lockText('cluster', 'null::bigint')),
+  object: 'cluster',
+  lock: lockRows('cluster', 'update'),
   children: statement(
     'children-of-clusters',
     `select i.id from unnest($1::bigint[]) as i(id) where ${hasAny('bk_cluster_id', ['namespace', 'node', 'workload', 'pod'])}`,
   ),
   remove: statement('delete-clusters', 'delete from cluster where id = any($1::bigint[]) returning *'),
-  resource: 'kube_cluster',
 }
 
 const node: Target = {
-  lock: statement('lock-nodes-to-delete', lockText('node', 'null::bigint')),
+  object: 'node',
+  lock: lockRows('node', 'update'),
   children: statement(
     'children-of-nodes',
     `select i.id from unnest($1::bigint[]) as i(id) where ${hasAny('bk_node_id', ['pod'])}`,
   ),
   remove: statement('delete-nodes', 'delete from node where id = any($1::bigint[]) returning *'),
-  resource: 'kube_node',
 }
 
 const namespace: Target = {
-  lock: statement('lock-namespaces', lockText('namespace', 's.bk_asst_biz_id', shared('id'))),
+  object: 'namespace',
+  lock: lockRows('namespace', 'update'),
   children: statement(
     'children-of-namespaces',
     `select i.id from unnest($1::bigint[]) as i(id) where ${hasAny('bk_namespace_id', ['workload', 'pod'])}`,
@@ -64,119 +59,138 @@ const namespace: Target = {
     `with s as (delete from namespace_shared where bk_namespace_id = any($1::bigint[]))
      delete from namespace where id = any($1::bigint[]) returning *`,
   ),
-  resource: 'kube_namespace',
 }
 
 const workload: Target = {
-  lock: statement(
-    'lock-workloads',
-    lockText('workload', 's.bk_asst_biz_id', shared('bk_namespace_id'), 'and t.kind = $3'),
-  ),
+  object: 'workload',
+  lock: lockRows('workload', 'update'),
   children: statement(
     'children-of-workloads',
     `select i.id from unnest($1::bigint[]) as i(id) where ${hasAny('ref_id', ['pod'], 'and c.ref_kind = $2')}`,
   ),
   remove: statement('delete-workloads', 'delete from workload where id = any($1::bigint[]) and kind = $2 returning *'),
-  resource: 'kube_workload',
 }
 
-type Locked = { readonly id: number; readonly bk_biz_id: number; readonly platform: number | null }
-type Rules = {
+type Delete = {
+  readonly bizId: number
+  readonly ids: readonly number[]
   /** Throws when the rows that were found may not be deleted by this business. */
-  readonly mayDelete: (found: readonly Locked[], bizId: number, ids: readonly number[]) => void
+  readonly mayDelete: (found: readonly OwnedRow[]) => void
   /** X of the 1199006 when there are children. */
   readonly childrenText: string
   readonly childrenMessage: string
+  readonly kind?: WorkloadKind
+  /** Whether children go, too; the answer then says how many rows went. */
+  readonly force?: boolean
 }
 
-async function remove(
-  deps: InventoryDeps,
-  caller: Caller,
-  target: Target,
-  wanted: { readonly bizId: number; readonly ids: readonly number[] },
-  rules: Rules,
-  kind: readonly string[] = [],
-): Promise<null> {
-  await inTransaction(deps.db, async (tx) => {
-    const found = await tx.run<Locked>(target.lock, [wanted.ids, writableTenants(caller), ...kind])
-    rules.mayDelete(found, wanted.bizId, wanted.ids)
-    if (found.length === 0) return
-    const ids = found.map((row) => row.id)
-    const parents = new Set((await tx.run<{ id: number }>(target.children, [ids, ...kind])).map((row) => row.id))
+function remove(deps: InventoryDeps, caller: Caller, target: Target, wanted: Delete): Promise<RemovedCounts | null> {
+  const { ids, kind, force = false } = wanted
+  const ofKind = kind === undefined ? [] : [kind]
+  return inTransaction(deps.db, async (tx) => {
+    const found = await tx.run<OwnedRow>(target.lock, [ids, writableTenants(caller), ...ofKind])
+    wanted.mayDelete(found)
+    if (found.length === 0) return force ? nothingRemoved : null
+    const foundIds = found.map((row) => row.id)
+    if (force && target.object !== 'node') {
+      const trees = { root: target.object, ids: foundIds, sent: ids, ...(kind === undefined ? {} : { kind }) }
+      return removeTrees(tx, caller, trees, Math.floor(deps.now() / 1000))
+    }
+    const parents = new Set((await tx.run<{ id: number }>(target.children, [foundIds, ...ofKind])).map((row) => row.id))
     if (parents.size > 0)
-      throw cmdbErrors.mismatch(rules.childrenText, detailsOf(wanted.ids, parents, rules.childrenMessage))
-    const deleted = await tx.run<Row>(target.remove, [ids, ...kind])
+      throw cmdbErrors.mismatch(wanted.childrenText, detailsOf(ids, parents, wanted.childrenMessage))
+    const deleted = await tx.run<Row>(target.remove, [foundIds, ...ofKind])
     await insertInventoryEvents(
       tx,
-      deleted.map((row) => toInventoryEvent(target.resource, 'delete', row)),
+      deleted.map((row) => toInventoryEvent(`kube_${target.object}`, 'delete', row)),
     )
+    return null
   })
-  return null
-}
-
-const detailsOf = (ids: readonly number[], wrong: ReadonlySet<number>, message: string): ErrorDetail[] =>
-  ids.flatMap((id, i) => (wrong.has(id) ? [{ path: `ids[${i}]`, message }] : []))
-
-function readIds(body: DeleteByIdsBody, limit: number, noIds = cmdbErrors.unset) {
-  const bizId = body?.bk_biz_id ?? 0
-  if (bizId === 0) throw cmdbErrors.unset('bk_biz_id')
-  const ids = (body?.ids ?? []).map((id) => id ?? 0)
-  if (ids.length === 0) throw noIds('ids')
-  if (ids.length > limit) throw cmdbErrors.tooMany('ids', limit)
-  return { bizId, ids }
 }
 
 /** All in one business, and in this one: clusters and nodes of shared clusters are their platform's alone. */
-const ownRows = (things: 'cluster' | 'node') => (found: readonly Locked[], bizId: number) => {
+function refuseOtherBusinesses(
+  things: 'cluster' | 'node',
+  found: readonly OwnedRow[],
+  bizId: number,
+  ids: readonly number[],
+): void {
+  const others = new Set(found.filter((row) => row.bk_biz_id !== bizId).map((row) => row.id))
+  const details = detailsOf(ids, others, `does not belong to business ${bizId}`)
   if (new Set(found.map((row) => row.bk_biz_id)).size > 1)
-    throw cmdbErrors.untyped('node ids exist in different businesses')
-  if (found.some((row) => row.bk_biz_id !== bizId)) throw cmdbErrors.untyped(`${things} ids not in biz ${bizId}`)
-}
-
-/** The user's or the platform's. */
-const sharedRows = (found: readonly Locked[], bizId: number, ids: readonly number[]) => {
-  const foreign = new Set(found.filter((row) => row.bk_biz_id !== bizId && row.platform !== bizId).map((row) => row.id))
-  if (foreign.size > 0)
-    throw cmdbErrors.mismatch('bk_biz_id', detailsOf(ids, foreign, `does not belong to business ${bizId}`))
+    throw cmdbErrors.untyped('node ids exist in different businesses', details)
+  if (others.size > 0) throw cmdbErrors.untyped(`${things} ids not in biz ${bizId}`, details)
 }
 
 /** batch_delete_kube_cluster (container API reference 4.3): 10 ids; at least one must exist. */
-export function deleteClusters(deps: InventoryDeps, caller: Caller, body: DeleteByIdsBody): Promise<null> {
-  return remove(deps, caller, cluster, readIds(body, 10), {
-    mayDelete(found, bizId) {
-      if (found.length === 0) throw cmdbErrors.untyped('node ids exist in different businesses')
-      ownRows('cluster')(found, bizId)
+export async function deleteClusters(
+  deps: InventoryDeps,
+  caller: Caller,
+  body: DeleteTreesBody,
+): Promise<RemovedCounts | null> {
+  const { bizId, ids } = readIds(body, 10)
+  return remove(deps, caller, cluster, {
+    bizId,
+    ids,
+    mayDelete(found) {
+      if (found.length === 0)
+        throw cmdbErrors.untyped(
+          'node ids exist in different businesses',
+          detailsOf(ids, new Set(ids), 'no such cluster'),
+        )
+      refuseOtherBusinesses('cluster', found, bizId, ids)
     },
     childrenText: 'ids',
     childrenMessage: 'has namespaces, nodes, workloads or pods',
+    force: body?.force ?? false,
   })
 }
 
 /** batch_delete_kube_node (container API reference 4.4): 100 ids; unknown ones are ignored. */
-export function deleteNodes(deps: InventoryDeps, caller: Caller, body: DeleteByIdsBody): Promise<null> {
-  return remove(deps, caller, node, readIds(body, 100), {
-    mayDelete: ownRows('node'),
+export async function deleteNodes(deps: InventoryDeps, caller: Caller, body: DeleteByIdsBody): Promise<null> {
+  const { bizId, ids } = readIds(body, 100)
+  await remove(deps, caller, node, {
+    bizId,
+    ids,
+    mayDelete: (found) => refuseOtherBusinesses('node', found, bizId, ids),
     childrenText: 'no pods can exist under the node',
     childrenMessage: 'has pods',
   })
+  return null
 }
 
 /** batch_delete_kube_namespace (container API reference 4.5): 200 ids; unknown ones are ignored. */
-export function deleteNamespaces(deps: InventoryDeps, caller: Caller, body: DeleteByIdsBody): Promise<null> {
-  return remove(deps, caller, namespace, readIds(body, 200), {
-    mayDelete: sharedRows,
+export async function deleteNamespaces(
+  deps: InventoryDeps,
+  caller: Caller,
+  body: DeleteTreesBody,
+): Promise<RemovedCounts | null> {
+  const { bizId, ids } = readIds(body, 200)
+  return remove(deps, caller, namespace, {
+    bizId,
+    ids,
+    mayDelete: (found) => refuseForeignRows(found, bizId, ids),
     childrenText: 'id',
     childrenMessage: 'has workloads or pods',
+    force: body?.force ?? false,
   })
 }
 
 /** batch_delete_kube_workload (container API reference 4.6): 200 ids of one kind; unknown ones are ignored. */
-export function deleteWorkloads(
+export async function deleteWorkloads(
   deps: InventoryDeps,
   caller: Caller,
   kind: WorkloadKind,
-  body: DeleteByIdsBody,
-): Promise<null> {
-  const rules = { mayDelete: sharedRows, childrenText: 'id', childrenMessage: 'has pods' }
-  return remove(deps, caller, workload, readIds(body, 200, cmdbErrors.invalid), rules, [kind])
+  body: DeleteTreesBody,
+): Promise<RemovedCounts | null> {
+  const { bizId, ids } = readIds(body, 200, () => cmdbErrors.invalid('ids'))
+  return remove(deps, caller, workload, {
+    bizId,
+    ids,
+    mayDelete: (found) => refuseForeignRows(found, bizId, ids),
+    childrenText: 'id',
+    childrenMessage: 'has pods',
+    kind,
+    force: body?.force ?? false,
+  })
 }

@@ -1,5 +1,6 @@
 import { type AppError, cmdbErrors, type ErrorDetail } from '../errors.ts'
 import type { Queryable, UniqueViolation } from '../store/database.ts'
+import { existingPods } from './pod-change-statements.ts'
 import { type PodItem, podPath } from './pod-rules.ts'
 
 /** A row of a request with its unique key. */
@@ -21,6 +22,22 @@ export async function duplicateError(
   lookUp: string,
   cause: UniqueViolation,
 ): Promise<AppError> {
+  const clashes = doubles(candidates)
+  const stored = candidates.flatMap(({ stored }, ord) => (stored === undefined ? [] : [{ ord, ...stored }]))
+  if (stored.length > 0)
+    for (const { ord } of await db.query<{ ord: number }>(lookUp, [JSON.stringify(stored)]))
+      clashes.set(ord, 'exists already')
+  return clashError(candidates, clashes, cause)
+}
+
+/** Refuses a batch that names a key twice: with `on_duplicate`, where a stored row is none of the caller's mistakes. */
+export function refuseDoubles(candidates: readonly Candidate[]): void {
+  const clashes = doubles(candidates)
+  if (clashes.size > 0) throw clashError(candidates, clashes)
+}
+
+/** The second of two equal keys, by its index, and what to say of it. */
+function doubles(candidates: readonly Candidate[]): Map<number, string> {
   const clashes = new Map<number, string>()
   const firstWith = new Map<string, Candidate>()
   candidates.forEach((candidate, ord) => {
@@ -28,10 +45,14 @@ export async function duplicateError(
     if (earlier === undefined) firstWith.set(candidate.key, candidate)
     else clashes.set(ord, `the same as ${earlier.path}`)
   })
-  const stored = candidates.flatMap(({ stored }, ord) => (stored === undefined ? [] : [{ ord, ...stored }]))
-  if (stored.length > 0)
-    for (const { ord } of await db.query<{ ord: number }>(lookUp, [JSON.stringify(stored)]))
-      clashes.set(ord, 'exists already')
+  return clashes
+}
+
+function clashError(
+  candidates: readonly Candidate[],
+  clashes: ReadonlyMap<number, string>,
+  cause?: UniqueViolation,
+): AppError {
   const ords = [...clashes.keys()].sort((a, b) => a - b)
   const details: ErrorDetail[] = ords.map((ord) => ({
     path: (candidates[ord] as Candidate).path,
@@ -48,30 +69,27 @@ export function keyText(members: Readonly<Record<string, string | number>>): str
     .join(', ')} `
 }
 
-/** The 1199014 of a batch of pods: by name in their workload, or by container_uid in one pod. */
-export function duplicatePods(db: Queryable, items: readonly PodItem[], cause: UniqueViolation): Promise<AppError> {
-  if (cause.constraint === 'container_uid_key') {
-    const candidates = items.flatMap((item) =>
-      item.containers.map((container, k) => ({
-        // The pod has no id that anybody knows yet; its name stands for it.
-        key: keyText({ pod: podPath(item.at), container_uid: container.container_uid }),
-        path: `${podPath(item.at)}.containers[${k}].container_uid`,
-        stored: undefined,
-      })),
-    )
-    return duplicateError(db, candidates, '', cause)
-  }
-  const candidates = items.map((item) => ({
+/** Pods by name in their workload. */
+export const podCandidates = (items: readonly PodItem[]): Candidate[] =>
+  items.map((item) => ({
     path: `${podPath(item.at)}.name`,
     key: keyText({ 'ref.id': item.workloadId, 'ref.kind': item.kind, name: item.pod.name }),
     stored: { id: item.workloadId, kind: item.kind, name: item.pod.name },
   }))
-  return duplicateError(
-    db,
-    candidates,
-    `select i.ord from json_to_recordset($1) as i(ord int, id bigint, kind text, name text)
-     where exists (select 1 from pod where pod.ref_id = i.id and pod.ref_kind = i.kind
-       and md5(pod.name)::uuid = md5(i.name)::uuid)`,
-    cause,
+
+/** Containers by container_uid in one pod. A new pod has no id that anybody knows yet; its place stands for it. */
+export const containerCandidates = (items: readonly PodItem[]): Candidate[] =>
+  items.flatMap((item) =>
+    item.containers.map((container, k) => ({
+      key: keyText({ pod: podPath(item.at), container_uid: container.container_uid }),
+      path: `${podPath(item.at)}.containers[${k}].container_uid`,
+      stored: undefined,
+    })),
   )
+
+/** The 1199014 of a batch of pods. */
+export function duplicatePods(db: Queryable, items: readonly PodItem[], cause: UniqueViolation): Promise<AppError> {
+  return cause.constraint === 'container_uid_key'
+    ? duplicateError(db, containerCandidates(items), '', cause)
+    : duplicateError(db, podCandidates(items), existingPods.text, cause)
 }

@@ -1,6 +1,6 @@
 import type { Queryable, Statement } from '../store/database.ts'
 import type { KubeObject } from './fields.ts'
-import { type Row, viewOf } from './views.ts'
+import { podView, type Row, viewOf } from './views.ts'
 
 /** One row of the event log, as resource_watch will tell it: the whole row on the wire's names. */
 export type InventoryEvent = {
@@ -28,7 +28,6 @@ export function toInventoryEvent(
   type: InventoryEvent['type'],
   row: Row,
 ): InventoryEvent {
-  const containers = row.containers as readonly Row[] | undefined
   return {
     resource,
     sub_resource: resource === 'kube_workload' ? String(row.kind) : '',
@@ -36,12 +35,7 @@ export function toInventoryEvent(
     object_id: Number(row.id),
     biz_id: Number(row.bk_biz_id),
     tenant: String(row.bk_supplier_account),
-    detail: {
-      ...viewOf(objectOf[resource], row),
-      ...(containers === undefined
-        ? {}
-        : { containers: containers.map((container) => viewOf('container', container)) }),
-    },
+    detail: row.containers === undefined ? viewOf(objectOf[resource], row) : podView(row),
   }
 }
 

@@ -1,23 +1,23 @@
 import type { Statement } from '../store/database.ts'
+import { lockRows } from './owned-rows.ts'
 
-/** A pod that shall go, and the business whose shared cluster it is in. */
-export type LockedPod = {
-  readonly id: number
-  readonly bk_biz_id: number
-  readonly bk_node_id: number
-  readonly platform: number | null
+/**
+ * The nodes of pods that shall go, locked in the order of ids: waits for the creators that put pods on these nodes, and
+ * the statements after it see their pods. Nodes before pods, as every writer locks from the top down.
+ * $1 ids of the pods, $2 tenants that the caller writes (null: all)
+ */
+export const lockNodesOfPods: Statement = {
+  name: 'inventory-lock-nodes-of-pods',
+  text: `with p as materialized (
+      select distinct bk_node_id from pod where id = any($1::bigint[]) and ($2::text[] is null or bk_supplier_account = any($2))),
+    n as materialized (select id from node where id in (select bk_node_id from p) order by id for update)
+    select bk_node_id as id from p where (select count(*) from n) >= 0`,
 }
 
-/** $1 ids, $2 tenants that the caller writes (null: all). Locked in the order of ids, as every delete does. */
-export const lockPods: Statement = {
-  name: 'inventory-lock-pods',
-  text: `select pod.id, pod.bk_biz_id, pod.bk_node_id, s.bk_asst_biz_id as platform
-    from pod left join namespace_shared s on s.bk_namespace_id = pod.bk_namespace_id
-    where pod.id = any($1::bigint[]) and ($2::text[] is null or pod.bk_supplier_account = any($2))
-    order by pod.id for update of pod`,
-}
+/** See `lockRows`. */
+export const lockPods = lockRows('pod', 'update')
 
-/** Waits for the creators that put pods on these nodes; the statements after it see their pods. $1 ids */
+/** Nodes that pods leave. $1 ids */
 export const lockNodes: Statement = {
   name: 'inventory-lock-nodes',
   text: 'select id from node where id = any($1::bigint[]) order by id for update',

@@ -5,7 +5,8 @@ import {
   type WorkloadKind,
   workloadKinds,
 } from '@podyard/contract'
-import { type AppError, cmdbErrors, type ErrorDetail } from '../errors.ts'
+import { cmdbErrors } from '../errors.ts'
+import { invalid, type Problem, problemsError, unset } from './item-problems.ts'
 
 /** Pods of one call at most, over all its data elements (container API reference 2.2). */
 export const maxPods = 200
@@ -50,7 +51,7 @@ export function readPods(body: CreatePodsBody): PodItem[] {
       else items.push(itemOf(data[i]?.bk_biz_id ?? 0, pod as CheckedPod, [i, j]))
     }
   }
-  if (problems.length > 0) throw errorOf(problems)
+  if (problems.length > 0) throw problemsError(problems)
   return items
 }
 
@@ -74,8 +75,6 @@ function itemOf(bizId: number, pod: CheckedPod, at: PodItem['at']): PodItem {
   }
 }
 
-type Problem = { readonly path: string; readonly code: 'unset' | 'invalid'; readonly what: string }
-
 /** What is wrong with one pod first, in the original's order. */
 function problemOf(pod: NewPod): Problem | undefined {
   const { spec } = pod
@@ -94,18 +93,6 @@ function problemOf(pod: NewPod): Problem | undefined {
     if (!container.container_uid) return invalid(`containers[${k}].container_uid`, 'container_uid')
   }
   return undefined
-}
-
-const unset = (path: string, what: string): Problem => ({ path, code: 'unset', what })
-const invalid = (path: string, what: string): Problem => ({ path, code: 'invalid', what })
-
-function errorOf(problems: readonly Problem[]): AppError {
-  const [first] = problems as [Problem]
-  const details: ErrorDetail[] = problems.map(({ path, code, what }) => ({
-    path,
-    message: code === 'unset' ? `${what} is required` : what,
-  }))
-  return first.code === 'unset' ? cmdbErrors.unset(first.what, details) : cmdbErrors.invalid(first.what, details)
 }
 
 /** The rows that a batch of pods refers to, as stored. */

@@ -45,6 +45,13 @@ export const findPodParents = readParents(
  */
 export const lockPodParents = readParents('inventory-lock-pod-parents', 'for key share')
 
+/** What an upsert that moves pods holds before their nodes. $1 kinds, $2 ids */
+export const lockPodWorkloads: Statement = {
+  name: 'inventory-lock-pod-workloads',
+  text: `select 1 from workload where (kind, id) in (select * from unnest($1::text[], $2::bigint[]))
+    order by kind, id for key share`,
+}
+
 const columns = (object: 'pod' | 'container') =>
   kubeFields[object].flatMap((field) => {
     if (field.column === undefined) return []
@@ -82,6 +89,8 @@ function insertInto(condition: string): {
   return {
     pods: `insert into pod (${names('pod')}, origin)
       select ${values('pod')}, $2 from jsonb_to_recordset($1::jsonb) as x(${recordset('pod')}) where ${condition}
+      -- Two writers of the same names wait for each other in line, and never crosswise.
+      order by x.name collate "C", x.ref->'id', x.ref->'kind'
       returning 1`,
     containers: `insert into container (${names('container')}, origin)
       select ${values('container')}, $2

@@ -27,6 +27,12 @@ export function viewOf(object: KubeObject, row: Row, only?: ReadonlySet<string>)
   return view
 }
 
+/** A pod's row as the wire shows it, with `containers`. */
+export function podView(row: Row): View {
+  const containers = row.containers as readonly Row[]
+  return { ...viewOf('pod', row), containers: containers.map((container) => viewOf('container', container)) }
+}
+
 /** The columns that `viewOf` needs for these fields. */
 export function columnsOf(object: KubeObject, only?: ReadonlySet<string>): string[] {
   return kubeFields[object]
@@ -50,4 +56,5 @@ function fieldValue(field: Field, row: Row): unknown {
   return ref
 }
 
-const zeroOf = (field: Field) => (field.type === 'string' ? '' : 0)
+/** What an `always` field shows when it is not asked for. */
+export const zeroOf = (field: Field) => (field.type === 'string' ? '' : 0)
