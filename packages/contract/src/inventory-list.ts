@@ -11,6 +11,14 @@ export const InventoryPage = Type.Object({
   enable_count: Type.Optional(
     Nullable(Type.Boolean({ description: 'count instead of rows; then nothing else is given' })),
   ),
+  cursor: Type.Optional(
+    Nullable(
+      Type.String({
+        description:
+          'the way through long lists: `""` first, then each answer’s `next_cursor` until that is `""`; not with `start` or `sort`',
+      }),
+    ),
+  ),
 })
 export type InventoryPage = Static<typeof InventoryPage>
 
@@ -41,4 +49,7 @@ export type ContainerListBody = Static<typeof ContainerListBody>
 export const InventoryListData = Type.Object({
   count: Type.Integer({ description: 'the number of rows where `enable_count` was given, else 0' }),
   info: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+  next_cursor: Type.Optional(
+    Type.String({ description: 'where `page.cursor` was given: the next page’s, `""` when there is none' }),
+  ),
 })

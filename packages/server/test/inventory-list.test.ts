@@ -3,7 +3,7 @@ import { kubeOperations } from '../src/inventory/kube-operations.ts'
 import { listOperations } from '../src/inventory/list-operations.ts'
 import { useDatabase } from './support/database.ts'
 import { type InventoryClient, inventoryClient } from './support/inventory-client.ts'
-import { addHost } from './support/kube-rows.ts'
+import { addSharedWorld } from './support/shared-world.ts'
 
 const t = useDatabase()
 const seconds = 1_767_600_000
@@ -16,75 +16,9 @@ const list = (what: string, body: object) => api.ok<Listed>(`/findmany/kube/${wh
 const idsOf = async (what: string, body: object) => (await list(what, body)).info.map((row) => row.id)
 const all = (what: string, bk_biz_id: number) => idsOf(what, { bk_biz_id, page })
 
-// Business 1 owns cluster 1 and the shared cluster 2; business 2 uses a namespace of the shared one.
 beforeAll(async () => {
   api = await inventoryClient([...kubeOperations({ db: t.db, now: () => seconds * 1000 }), ...listOperations(t.db)])
-  await addHost(t.db, 1, 1)
-  const cluster = { bk_biz_id: 1, name: 'c', version: '', network: ['1.1.1.0/21', '2.2.2.0/21'] }
-  await api.ok('/create/kube/cluster', { ...cluster, uid: 'own', type: 'INDEPENDENT_CLUSTER', region: 'north' })
-  await api.ok('/create/kube/cluster', { ...cluster, uid: 'shared', type: 'SHARE_CLUSTER' })
-  await api.ok('/create/kube/cluster', { bk_biz_id: 3, name: 'other', uid: 'other', type: 'SHARE_CLUSTER' })
-  const node = { bk_host_id: 1, internal_ip: ['10.0.0.1'], unschedulable: false }
-  await api.ok('/createmany/kube/node', {
-    bk_biz_id: 1,
-    data: [
-      { ...node, bk_cluster_id: 1, name: 'node1', labels: { 'kubernetes.io/os': 'linux' } },
-      { ...node, bk_cluster_id: 2, name: 'node2', internal_ip: [], external_ip: ['8.8.8.8'] },
-    ],
-  })
-  await api.ok('/createmany/kube/namespace', {
-    bk_biz_id: 1,
-    data: [
-      { bk_cluster_id: 1, name: 'default', labels: { 'app.kubernetes.io/name': 'web', env: 'test' } },
-      { bk_cluster_id: 2, name: 'system' },
-    ],
-  })
-  await api.ok('/createmany/kube/namespace', { bk_biz_id: 2, data: [{ bk_cluster_id: 2, name: 'tenant' }] })
-  for (const [bk_biz_id, bk_namespace_id] of [
-    [1, 1],
-    [1, 2],
-    [2, 3],
-  ])
-    await api.ok('/createmany/kube/workload/deployment', {
-      bk_biz_id,
-      data: [{ bk_namespace_id, name: `web${bk_namespace_id}`, replicas: 0, labels: { app: 'web' } }],
-    })
-  await api.ok('/createmany/kube/workload/customResource', {
-    bk_biz_id: 1,
-    data: [{ bk_namespace_id: 1, name: 'cr', cr_kind: 'Squad', cr_api_version: 'v1' }],
-  })
-  const pod = (n: number, changes: object = {}) => ({
-    spec: { bk_cluster_id: 1, bk_namespace_id: 1, bk_node_id: 1, ref: { kind: 'deployment', id: 1 } },
-    bk_host_id: 1,
-    name: `pod-${n}`,
-    operator: ['ann'],
-    ip: `10.1.0.${n}`,
-    ips: [{ ip: `10.1.0.${n}` }, { ip: `fd00::${n}` }],
-    containers: [
-      { name: 'main', container_uid: `${n}-a`, image: 'nginx', started: 0 },
-      { name: 'side', container_uid: `${n}-b`, image: '' },
-    ],
-    ...changes,
-  })
-  const shared = { spec: { bk_cluster_id: 2, bk_namespace_id: 3, bk_node_id: 2, ref: { kind: 'deployment', id: 3 } } }
-  await api.ok('/createmany/kube/pod', {
-    data: [
-      {
-        bk_biz_id: 1,
-        pods: [
-          pod(1, { labels: { 'app.kubernetes.io/name': 'web', env: 'test' }, priority: 0, qos_class: 'Burstable' }),
-          pod(2, { labels: { env: 'TEST' }, priority: 5, volumes: [{ name: 'data', hostPath: { path: '/' } }] }),
-          pod(3, {
-            tolerations: [
-              { key: 'a', operator: 'Exists' },
-              { key: 'b', value: 'x' },
-            ],
-          }),
-        ],
-      },
-      { bk_biz_id: 2, pods: [pod(4, shared)] },
-    ],
-  })
+  await addSharedWorld(t.db, api)
 })
 afterAll(() => api.app.close())
 
@@ -214,47 +148,6 @@ describe('pages', () => {
       count: 2,
       info: [],
     })
-  })
-
-  test.each([
-    [{ bk_biz_id: 0, page: {} }, 1199010, "'bk_biz_id' unassigned"],
-    [{}, 1199010, "'bk_biz_id' unassigned"],
-    [{ bk_biz_id: 1 }, 1199011, "'page.limit' the parameter is invalid or does not exist"],
-    [{ bk_biz_id: 1, page: { limit: 0 } }, 1199011, "'page.limit' the parameter is invalid or does not exist"],
-    [{ bk_biz_id: 1, page: { start: -1 } }, 1199011, "'page.start' the parameter is invalid or does not exist"],
-    [{ bk_biz_id: 1, page: { limit: 501 } }, 1199059, 'page limit is exceeded. suggestion 200'],
-    [{ bk_biz_id: 1, page: { limit: 999999999 } }, 1199059, 'page limit is exceeded. suggestion 200'],
-    [
-      { bk_biz_id: 1, page: { limit: 1, enable_count: true } },
-      1199006,
-      "'page.enable_count' data parameter verification does not pass",
-    ],
-    [
-      { bk_biz_id: 1, page: { enable_count: true, sort: 'id' } },
-      1199006,
-      "'page.enable_count' data parameter verification does not pass",
-    ],
-    // The page is looked at before the filter.
-    [
-      { bk_biz_id: 1, filter: {}, page: { limit: 0 } },
-      1199011,
-      "'page.limit' the parameter is invalid or does not exist",
-    ],
-    [{ bk_biz_id: 1, filter: {}, page }, 1199000, 'Deserializing JSON data failed'],
-    [{ bk_biz_id: '1', page }, 1199000, 'Deserializing JSON data failed'],
-    [
-      { bk_biz_id: 1, filter: { condition: 'AND', rules: [] }, page },
-      1199006,
-      "'combined rules shouldn't be empty' data parameter verification does not pass",
-    ],
-    [
-      { bk_biz_id: 1, filter: { field: 'labels.app', operator: 'equal', value: 'x' }, page },
-      1199006,
-      "'rule field: labels.app is not exist in the expr option' data parameter verification does not pass",
-    ],
-  ])('%j', async (body, code, message) => {
-    for (const what of ['cluster', 'node', 'namespace', 'pod', 'container'])
-      expect(await api.refused(`/findmany/kube/${what}`, body)).toEqual([code, message])
   })
 
   test('the list of workloads asks for a kind, but for no business', async () => {

@@ -20,6 +20,8 @@ export type Transaction = Queryable & { readonly kind: 'transaction' }
 export type Database = Queryable & {
   readonly kind: 'database'
   readonly pool: pg.Pool
+  /** Rows of SQL that is built at run time as the server's texts by column, unparsed: for rows that go on as text. */
+  texts(text: string, values?: readonly unknown[]): Promise<(string | null)[][]>
   /** Runs `work` on one connection of its own; use it for LISTEN or for settings that must not leak into the pool. */
   withConnection<T>(work: (connection: pg.PoolClient) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -85,6 +87,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool,
     run: (statement, values) => runOn(pool, statement, values),
     query: (text, values) => queryOn(pool, text, values),
+    texts: (text, values) => textsOn(pool, text, values),
     async withConnection(work) {
       const connection = await connect(pool)
       let broken = true
@@ -137,6 +140,21 @@ export async function queryOn<Row extends object>(
   try {
     const result = await client.query({ text, values: values as unknown[] })
     return result.rows as Row[]
+  } catch (error) {
+    throw translate(error)
+  }
+}
+
+const unparsed: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text }
+
+async function textsOn(
+  client: Client,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<(string | null)[][]> {
+  try {
+    const config: pg.QueryArrayConfig = { text, values: values as unknown[], rowMode: 'array', types: unparsed }
+    return (await client.query(config)).rows
   } catch (error) {
     throw translate(error)
   }
