@@ -15,7 +15,7 @@ const desired = {
   observed: { deploymentUid: 'd' },
 } as unknown as PoolDesired
 
-const pod = (name: string): PodView => ({
+const pod = (name: string, change: Partial<PodView> = {}): PodView => ({
   uid: name,
   name,
   ownerKind: 'Deployment',
@@ -26,6 +26,7 @@ const pod = (name: string): PodView => ({
   isFinished: false,
   isBusy: false,
   trouble: undefined,
+  ...change,
 })
 
 const observed = (wanted: number | undefined, pods: number, creating = 0): PoolObserved => ({
@@ -70,5 +71,32 @@ describe('a scalable pool', () => {
   test('lets none go by itself because fewer are wanted', () => {
     expect(planPool({ ...desired, readyCount: 5 }, observed(2, 5), now)).toEqual([])
     expect(planPool({ ...desired, readyCount: 5 }, observed(undefined, 5), now)).toEqual([])
+  })
+  describe('when told that some are not wanted', () => {
+    const taken = (surplus: number, pods: readonly PodView[], wanted = 3) =>
+      planPool(desired, { ...observed(wanted, 0), pods, surplus }, now).flatMap((action) =>
+        action.kind === 'delete-pods' ? [action.reason, ...action.pods.map(({ name }) => name)] : [],
+      )
+    const five = ['a', 'b', 'c', 'd', 'e'].map((name, i) => pod(name, { createdAt: i }))
+    test('gives back idle ones, the newest first', () => {
+      expect(taken(2, five)).toEqual(['not wanted', 'e', 'd'])
+      expect(taken(1, [...five, pod('late', { isReady: false })])).toEqual(['not wanted', 'late'])
+    })
+    test('keeps those that are wanted, in use, or that a request asked for', () => {
+      expect(taken(9, five)).toEqual(['not wanted', 'e', 'd'])
+      expect(
+        taken(
+          2,
+          five.map((one) => ({ ...one, isBusy: true })),
+        ),
+      ).toEqual([])
+      expect(
+        taken(
+          2,
+          five.map((one) => ({ ...one, isOnDemand: true })),
+        ),
+      ).toEqual([])
+      expect(taken(0, five)).toEqual([])
+    })
   })
 })

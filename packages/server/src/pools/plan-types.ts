@@ -86,6 +86,8 @@ export type PoolObserved = {
   readonly mayCreate: number
   /** Pods that autoscaling wants, in use or idle; undefined: nothing beyond the pool's size. */
   readonly wanted?: number | undefined
+  /** Pods that are kept without being wanted any more, to be taken away now. */
+  readonly surplus?: number
   /** What of the pool's declaration has no effect, and why. */
   readonly fieldNotes: readonly string[]
   readonly failures: Readonly<Partial<Record<Step, Failure>>>
@@ -116,7 +118,7 @@ export type StatusWrite = {
   readonly events?: readonly PoolEventDraft[]
 }
 
-export type DeleteReason = 'above max_size' | 'finished' | 'deployment is gone'
+export type DeleteReason = 'above max_size' | 'not wanted' | 'finished' | 'deployment is gone'
 
 export type PoolAction =
   | { readonly kind: 'create-hpa' }

@@ -189,6 +189,7 @@ export function keptPods({ size, maxSize }: PoolDesired['spec'], wanted: number 
 /** The pods of a scalable pool: as many as are kept at least, idle ones away above `max_size`. */
 function planPods(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
   const { maxSize } = desired.spec
+  const kept = keptPods(desired.spec, observed.wanted)
   const actions: PoolAction[] = []
   // Those of a ReplicaSet go by themselves: somebody had given the Deployment replicas.
   const own = observed.pods.filter((pod) => pod.ownerKind === 'Deployment' && !pod.isDeleting)
@@ -201,11 +202,14 @@ function planPods(desired: PoolDesired, observed: PoolObserved, now: number): Po
     const above = living.length + observed.creating - maxSize
     const idle = takeable(living)
     if (above > 0 && idle.length > 0) actions.push(deletePods(observed, idle.slice(0, above), 'above max_size'))
+    // Those that requests asked for go by their own idle time.
+    const beyond = Math.min(observed.surplus ?? 0, living.length + observed.creating - kept)
+    const unwanted = idle.filter((pod) => pod.isOnDemand !== true).slice(0, Math.max(0, beyond))
+    if (above <= 0 && unwanted.length > 0) actions.push(deletePods(observed, unwanted, 'not wanted'))
   }
   const trial = onTrial(observed, living, now)
   const mayCreate =
     trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - living.length - observed.creating)
-  const kept = keptPods(desired.spec, observed.wanted)
   const missing = Math.min(kept - living.length - observed.creating, mayCreate)
   if (missing > 0 && mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now))
     actions.push({ kind: 'create-pods', count: missing, isReserved: true })

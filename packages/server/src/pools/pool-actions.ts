@@ -210,7 +210,9 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
     if (reason === 'finished' && young !== undefined)
       steps.lost(entry, `pod ${young.name} ended: ${young.trouble ?? 'nothing says why'}`)
     if (names.length === 0) return
+    if (reason === 'not wanted') entry.surplus = Math.max(0, entry.surplus - names.length)
     const story: Readonly<Record<DeleteReason, (text: string) => PoolEventDraft>> = {
+      'not wanted': (text) => told('ScaledDown', `${text} deleted: autoscaling wants fewer`),
       'above max_size': (text) => told('ScaledDown', `${text} deleted: more than max_size`),
       finished: (text) => ({ type: 'Warning', reason: 'PodFailed', message: `${text} ended and deleted` }),
       'deployment is gone': (text) => told('PodsDeleted', `${text} deleted: their Deployment is gone`),

@@ -20,6 +20,8 @@ export type PoolEntry = {
   hpa: Written<V2HorizontalPodAutoscaler> | undefined
   /** Pods that autoscaling wants; undefined: no more than the size. */
   wanted: number | undefined
+  /** Pods that autoscaling wants to be taken away, and that have not been yet. */
+  surplus: number
   /** Names of pods that are being created; one with an unknown outcome stays until it is known. */
   readonly creating: Set<string>
   /** Names of pods made since the story last told of them. */
@@ -56,6 +58,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     deployment: undefined,
     hpa: undefined,
     wanted: undefined,
+    surplus: 0,
     creating: new Set(),
     made: [],
     deleting: new Set(),
@@ -100,6 +103,7 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     strays,
     creating: entry.creating.size,
     wanted: entry.wanted,
+    surplus: entry.surplus,
     mayCreate: Math.max(0, entry.burst - entry.creating.size),
     fieldNotes: built.notes,
     failures: Object.fromEntries(entry.failures),

@@ -1,6 +1,6 @@
 import type { PodView } from './plan-types.ts'
 import type { PodIndex, Refill } from './pod-index.ts'
-import type { Pool, PoolEventDraft } from './pool.ts'
+import type { Pool } from './pool.ts'
 import type { PoolEntry } from './pool-entry.ts'
 
 /** A pool and its pods as the controller knows them now. */
@@ -17,8 +17,8 @@ export type PoolScenes = {
   scenes(): readonly PoolScene[] | undefined
   /** How many pods a scalable pool is to have at least, in use or idle; undefined: its size. The pool is looked at when that is news. */
   want(poolUid: string, pods: number | undefined): void
-  /** Adds a line to a pool's story with the controller's next write. */
-  tell(poolUid: string, event: PoolEventDraft): void
+  /** So many idle pods that the pool keeps are to be taken away; those that requests asked for are none of them. */
+  shrink(poolUid: string, pods: number): void
   /** Pods that became ready for the first time since this was asked last. */
   takeRefills(): readonly Refill[]
 }
@@ -51,13 +51,14 @@ export function createPoolScenes(): PoolScenes & { attach(held: Attached): void;
     want(poolUid, pods) {
       const entry = held?.entries.get(poolUid)
       if (entry === undefined || entry.wanted === pods) return
+      if ((pods ?? 0) > (entry.wanted ?? 0)) entry.surplus = 0
       entry.wanted = pods
       held?.wake(poolUid)
     },
-    tell(poolUid, event) {
+    shrink(poolUid, pods) {
       const entry = held?.entries.get(poolUid)
       if (entry === undefined) return
-      entry.events.push(event)
+      entry.surplus = pods
       held?.wake(poolUid)
     },
     takeRefills: () => held?.index.takeRefills() ?? [],
