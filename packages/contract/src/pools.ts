@@ -182,6 +182,14 @@ export const PoolUpdateBody = Type.Object(
       Pods('New maximum of a scalable pool; absent or 0 keeps it while `size` is not 0. A fixed pool ignores it.'),
     ),
     horizontal_pod_autoscaler_spec: Type.Optional(Text(`${hpaText} Absent or empty keeps the stored text.`)),
+    drain: Type.Optional(
+      Nullable(
+        Type.Boolean({
+          description:
+            'true: the pool hands out nothing new and gives up its idle pods; what is held stays until it is released. false ends that. Absent: as it is. Extension of Podyard.',
+        }),
+      ),
+    ),
     // Absent: kept; null: removed.
     autoscaling: Type.Optional(Nullable(named(PoolAutoscaling))),
   },
@@ -226,6 +234,7 @@ export const PoolView = Type.Object(
     pod_pending_duration_threshold: Type.Integer(),
     idle_recycle_time: Type.Object({ reserved: Type.Integer(), scaled: Type.Integer() }),
     scalable: Type.Boolean({ description: 'Whether `max_size` was greater than `size` when the pool was made.' }),
+    drain: Type.Optional(Type.Boolean({ description: 'true while the pool is drained; absent otherwise.' })),
     autoscaling: Type.Optional(named(PoolAutoscaling)),
   },
   {

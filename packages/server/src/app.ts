@@ -5,11 +5,13 @@ import { provideCluster } from './app-cluster.ts'
 import { runControllers } from './app-controllers.ts'
 import { type Config, formatAddress } from './config.ts'
 import { createEventLog } from './events/event-log.ts'
+import { watchOperations } from './events/watch-operations.ts'
 import { registerCmdbDialect } from './http/cmdb-dialect.ts'
 import { buildServer } from './http/server.ts'
 import { registerServerless } from './http/serverless-dialect.ts'
 import { addInstanceRoutes } from './instances/instance-routes.ts'
 import { createInstanceService } from './instances/instance-service.ts'
+import { createPodCloser } from './instances/pod-holds-store.ts'
 import { businessOperations } from './inventory/business-operations.ts'
 import { hostOperations } from './inventory/host-operations.ts'
 import { kubeOperations } from './inventory/kube-operations.ts'
@@ -77,7 +79,7 @@ export async function startApp(
     const holder = randomUUID()
     const poolChanges = createPoolChanges(db, holder)
     const events = createEventLog({ db, origin: holder, logger, metrics })
-    const pools = createPoolService(db, poolChanges)
+    const pools = createPoolService(db, poolChanges, createPodCloser(db))
     const instances = createInstanceService({ db })
     stops.push(() => instances.stop())
     let isStopping = false
@@ -111,6 +113,7 @@ export async function startApp(
             ...hostOperations(db),
             ...kubeOperations({ db, now: Date.now }),
             ...listOperations(db),
+            ...watchOperations({ log: events, now: Date.now, retentionDays: config.eventRetentionDays }),
           ],
         })
       },

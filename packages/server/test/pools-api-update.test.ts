@@ -34,14 +34,14 @@ describe('200', () => {
       { size: 1, horizontal_pod_autoscaler_spec: '{"new":1}' },
       { horizontal_pod_autoscaler_spec: '{"new":1}' },
     ],
-    ['fixed', { drain: true }, { size: 2, max_size: 2 }],
+    ['fixed', { drain: true }, { size: 2, max_size: 2, drain: true }],
     [
       'fixed',
       { autoscaling: { buffer: 5 }, unknown: 1, size: null },
       { size: 2, max_size: 2, autoscaling: { buffer: 5 } },
     ],
     ['fixed', { autoscaling: null }, { size: 2, max_size: 2 }],
-    ['fixed', { drain: true, size: 3 }, { size: 3, max_size: 3 }],
+    ['fixed', { drain: true, size: 3 }, { size: 3, max_size: 3, drain: true }],
     ['fixed', { drain: null }, { size: 0 }],
     ['scalable', { size: 3 }, { size: 3, max_size: 5 }],
     ['scalable', { size: 3, max_size: 8 }, { size: 3, max_size: 8 }],
@@ -73,6 +73,40 @@ describe('200', () => {
   test.each([1, 3, 4, 5])('in status %d', async (status) => {
     await api.setStatus(status)
     expect((await put('fixed', { size: 1 })).status).toBe(200)
+  })
+
+  test('a drain ends with a word, and nothing else of the pool changes; a PUT without one leaves it', async () => {
+    await put('scalable', { drain: true })
+    await api.setStatus(4)
+    expect(await pool('scalable')).toMatchObject({ drain: true, size: 2, max_size: 5 })
+    await put('scalable', { size: 3 })
+    await api.setStatus(4)
+    expect(await pool('scalable')).toMatchObject({ drain: true, size: 3 })
+    await put('scalable', { drain: false })
+    expect(await pool('scalable')).toMatchObject({ size: 3, max_size: 5 })
+    expect(await pool('scalable')).not.toHaveProperty('drain')
+    const story = await api.db.query('select message from pool_event order by id desc limit 1')
+    expect(story[0]).toEqual({ message: 'update: not drained any more' })
+  })
+
+  test.each([0, 2])('a drain waits for nothing: in status %d, which stays', async (status) => {
+    await api.setStatus(status)
+    expect((await put('fixed', { drain: true })).status).toBe(200)
+    expect(await pool('fixed')).toMatchObject({ drain: true, status })
+    expect((await put('fixed', { drain: false, size: 1 })).status).toBe(409)
+  })
+
+  test('nobody gets a pod of a pool that is drained once that is answered, and what is idle is retired', async () => {
+    const [row] = await api.db.query<{ id: number }>(`select id from pool where name = 'scalable'`)
+    await api.db.query(
+      `insert into ready (pool_id, pod_uid, pod_name, namespace) values ($1, 'u1', 'p1', 'n'), (0, 'u2', 'p2', 'n')`,
+      [row?.id],
+    )
+    await put('scalable', { drain: true })
+    expect(await api.db.query('select pod_uid from ready')).toEqual([{ pod_uid: 'u2' }])
+    expect(await api.db.query('select pod_uid, reason from retired')).toEqual([{ pod_uid: 'u1', reason: 'drained' }])
+    await api.db.query('delete from ready')
+    await api.db.query('delete from retired')
   })
 
   test('whether a pool is scalable never changes', async () => {

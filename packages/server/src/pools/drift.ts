@@ -163,7 +163,8 @@ function isSameQuantity(a: unknown, b: unknown): boolean {
   return x !== undefined && y !== undefined && Math.abs(x - y) <= 1e-9 * Math.max(1, Math.abs(x))
 }
 
-function amount(value: unknown): number | undefined {
+/** The number that a quantity says; undefined when it is none. */
+export function amount(value: unknown): number | undefined {
   const match = /^([+-]?(?:\d+\.?\d*|\.\d+))([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/.exec(String(value))
   if (match === null) return undefined
   const suffix = match[2] ?? ''

@@ -4,36 +4,37 @@
  *
  * Presence in the table `ready` is eligibility: a claim takes the row away, and so does whoever wants a pod gone. A pod
  * that was taken away by a release or as a victim is *retired*, by uid, and is never handed out again.
+ *
+ * All but `close` is the controller's alone: fenced by its lease (LeaseLost), and one call at a time.
  */
 export type PodHolds = {
-  /** Many pods in one transaction, each at most once. Those that are retired or held stay out whatever is told. */
+  /** What became of many pods, each named at most once. Those that are retired or held stay out whatever is told. */
   tell(states: readonly PodState[]): Promise<void>
-  /** Every pod that any of the tables knows and that is not known to be gone; one consistent view. */
-  known(): Promise<readonly KnownPod[]>
+  /** At most `limit` pods with a uid above `after`, in the order of uids: all that any table knows and that are not known to be gone. */
+  known(after: string, limit: number): Promise<readonly KnownPod[]>
   /**
-   * Picks victims among these pods of one pool, in order, at most `count`: of those that nobody holds. They are retired,
-   * so no claim can have them; those that are held are named.
+   * Retires those of these pods of one pool that nobody holds, so that no claim can have them. The others are held, or are
+   * being claimed at this moment.
    */
-  retire(order: {
-    readonly poolId: number
-    readonly pods: readonly PodName[]
-    readonly count: number
-    readonly reason: RetiredReason
-  }): Promise<{ readonly retired: readonly string[]; readonly held: readonly string[] }>
-  /** Retires every idle pod of these pools that is ready, and lets nobody share the others any more. Not fenced: any replica may. */
+  retire(
+    poolId: number,
+    pods: readonly PodName[],
+    reason: RetiredReason,
+  ): Promise<{ readonly retired: readonly string[]; readonly held: readonly string[] }>
+  /** Lets nobody have or share a pod of these pools any more: those that are ready or idle are retired. Any replica may call it. */
   close(poolIds: readonly number[], reason: RetiredReason): Promise<void>
-  /** The pods of a pool that run an instance now. */
+  /** The pods of a pool that run an instance now, one entry per instance. */
   heldIn(poolId: number): Promise<readonly HeldPod[]>
-  /** Retires what has been idle for too long; `nextMs` until the next one may be due, undefined when none is in sight. */
+  /** Retires at most `limit` pods that have been idle for too long; `nextMs`: until the next one is due, undefined when none is. */
   recycle(limit: number): Promise<{ readonly retired: number; readonly nextMs: number | undefined }>
-  /** The pods that are retired and not seen gone, longest first. */
-  retired(): Promise<readonly RetiredPod[]>
+  /** Pods that are retired and not seen gone, with a number above `after`, in order. */
+  retiredAfter(after: number, limit: number): Promise<readonly RetiredPod[]>
+  /** Forgets retired pods that have been gone for so many seconds. */
+  forgetRetired(olderThanSeconds: number): Promise<void>
   /** How many requests in each pool's line still want a scale-up step, by pool. */
   stepsWanted(): Promise<ReadonlyMap<number, number>>
-  /** Takes at most `limit` of a pool's wanted steps, for good; how many were there, and how many requests wait in its line. */
+  /** Takes at most `limit` of a pool's wanted steps, for good; `waiting`: requests in its line. */
   takeSteps(poolId: number, limit: number): Promise<{ readonly taken: number; readonly waiting: number }>
-  /** Live instances with a number above `after` that are older than `seconds`, in order: those whose pod should bear its mark by now. */
-  instancesAfter(after: number, seconds: number, limit: number): Promise<readonly HeldPod[]>
 }
 
 export type PodName = { readonly uid: string; readonly name: string; readonly namespace: string }
@@ -50,6 +51,8 @@ export type ReadyPod = PodName & {
   readonly memoryBytes: number
   /** After how many seconds without an instance it is recycled; -1: never, null: not configured (pool API reference 5.3). */
   readonly idleSeconds: number | null
+  /** Bears the marks of an instance: only one that is shared can be had. */
+  readonly isMarked: boolean
 }
 
 export type PodState =
@@ -57,7 +60,9 @@ export type PodState =
   | { readonly kind: 'ready'; readonly pod: ReadyPod }
   /** May not be handed out now. */
   | { readonly kind: 'unready'; readonly uid: string }
-  /** Ended, or is not there any more: what ran on it is lost. */
+  /** Its containers ended for good: what ran on it is lost, and the pod is retired if anything did. */
+  | { readonly kind: 'ended'; readonly uid: string }
+  /** Is not there any more: what ran on it is lost. */
   | { readonly kind: 'gone'; readonly uid: string }
 
 export type KnownPod = PodName & {
@@ -67,16 +72,17 @@ export type KnownPod = PodName & {
   readonly isEligible: boolean
 }
 
-export type HeldPod = PodName & {
-  readonly instanceId: string
-  /** The instance's number, see `instancesAfter`. */
+export type HeldPod = PodName & { readonly instanceId: string; readonly isExclusive: boolean }
+
+export type RetiredPod = PodName & {
+  /** Its place in the order of retirements. */
   readonly no: number
   readonly poolId: number
-  readonly isExclusive: boolean
-  readonly labels: Readonly<Record<string, string>> | null
+  readonly reason: string
 }
 
-export type RetiredPod = PodName & { readonly poolId: number; readonly reason: string }
-
-/** Why a pod was retired by the controller; releases have reasons of their own. */
-export type RetiredReason = 'recycled' | 'shrunk' | 'drained' | 'deleted' | 'lost' | 'orphaned'
+/**
+ * Why the controller retires a pod; releases have reasons of their own. `ownerless`: its Deployment is gone; `orphaned`: it
+ * bears the marks of an instance that nobody knows.
+ */
+export type RetiredReason = 'shrunk' | 'drained' | 'deleted' | 'finished' | 'ownerless' | 'orphaned'

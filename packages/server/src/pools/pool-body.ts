@@ -21,6 +21,8 @@ export type PoolPatch = {
   readonly horizontalPodAutoscalerSpec: string
   /** Absent: keep what is stored; null: none any more. */
   readonly autoscaling?: Autoscaling | null
+  /** Absent: as it is. */
+  readonly drain?: boolean
 }
 
 /** The pools of a create body, in order. */
@@ -45,6 +47,7 @@ export function readUpdateBody(body: unknown): PoolPatch {
     sizes: own && !original ? undefined : { size, maxSize },
     horizontalPodAutoscalerSpec,
     ...(autoscaling !== null || isCleared ? { autoscaling } : {}),
+    ...(from.has('drain') ? { drain: boolean(from.get('drain'), 'drain') } : {}),
   }
 }
 

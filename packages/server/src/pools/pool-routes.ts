@@ -104,7 +104,7 @@ export function addPoolRoutes(scope: App, service: PoolService): void {
         operationId: 'updatePool',
         summary: 'Update a pool',
         description:
-          'Changes size, max_size and the HPA text; everything else of a pool is fixed. On a failed pool it also makes anew what is missing on the cluster.',
+          'Changes size, max_size, the HPA text, autoscaling and whether the pool is drained; everything else of a pool is fixed. On a failed pool it also makes anew what is missing on the cluster.',
         tags,
         params: Type.Object({ id: Type.String() }),
         body: named(PoolUpdateBody),

@@ -10,6 +10,7 @@ export type PoolRow = {
   size: number
   max_size: number
   scalable: boolean
+  draining: boolean
   reuse: boolean
   image: string
   init_image: string
@@ -39,7 +40,7 @@ export type PoolRow = {
 }
 
 /** The columns of a PoolRow, of the table under the alias `p`. */
-export const poolColumns = `p.id, p.uid, p.name, p.group_name, p.size, p.max_size, p.scalable, p.reuse, p.image, p.init_image,
+export const poolColumns = `p.id, p.uid, p.name, p.group_name, p.size, p.max_size, p.scalable, p.draining, p.reuse, p.image, p.init_image,
   p.labels, p.environment, p.resources, p.node_selector, p.volumes, p.volume_mounts, p.affinities, p.tolerations,
   p.topology_spread_constraints, p.horizontal_pod_autoscaler_spec, p.runtime_class_name,
   p.pod_pending_duration_threshold, p.idle_reserved_seconds, p.idle_scaled_seconds, p.autoscaling,
@@ -112,6 +113,7 @@ export function toPool(row: PoolRow): Pool {
       autoscaling: row.autoscaling,
     },
     scalable: row.scalable,
+    draining: row.draining,
     status: row.status,
     word: row.msg_word,
     notes: row.msg_notes,

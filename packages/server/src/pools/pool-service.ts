@@ -1,11 +1,20 @@
 import { isDeepStrictEqual } from 'node:util'
 import { serverlessErrors } from '../errors.ts'
 import type { Database } from '../store/database.ts'
+import type { PodHolds } from './pod-holds.ts'
 import type { Pool, PoolEvent } from './pool.ts'
 import type { PoolDraft, PoolPatch } from './pool-body.ts'
 import type { PoolChanges } from './pool-changes.ts'
 import { listPoolEvents } from './pool-events.ts'
-import { changePool, createPools, getPoolById, listPoolPage, markPoolsDeleted, type PoolFilter } from './pool-store.ts'
+import {
+  changePool,
+  createPools,
+  getPoolById,
+  listPoolPage,
+  markPoolsDeleted,
+  type PoolChange,
+  type PoolFilter,
+} from './pool-store.ts'
 import { applyPatch, atoi, checkPatch, idIsTaken, refuseUpdate, validatePool } from './pool-validation.ts'
 
 /** A pool of a batch that was not made. */
@@ -22,7 +31,7 @@ export type PoolService = {
     readonly limit: string
     readonly offset: string
   }): Promise<{ readonly count: number; readonly pools: readonly Pool[] | null }>
-  /** Changes sizes, HPA text and autoscaling, and sets status 2. */
+  /** Changes sizes, HPA text, autoscaling and whether the pool is drained, and sets status 2. */
   update(id: string, patch: PoolPatch): Promise<Pool>
   /** Sets status 6 on every match, all or none. */
   remove(query: { readonly id: string; readonly group: string }): Promise<void>
@@ -33,7 +42,8 @@ export type PoolService = {
   ): Promise<readonly PoolEvent[] | undefined>
 }
 
-export function createPoolService(db: Database, changes: PoolChanges): PoolService {
+/** @param holds nobody gets a pod of a pool that is drained or deleted once the request is answered */
+export function createPoolService(db: Database, changes: PoolChanges, holds: Pick<PodHolds, 'close'>): PoolService {
   return {
     async create(drafts) {
       if (drafts.length === 0)
@@ -83,7 +93,7 @@ export function createPoolService(db: Database, changes: PoolChanges): PoolServi
       const pool = id.includes('\0')
         ? undefined
         : await changePool(db, id, (stored) => {
-            const conflict = refuseUpdate(stored)
+            const conflict = refuseUpdate(stored, patch)
             if (conflict !== undefined) throw serverlessErrors.conflict(conflict)
             const verdict = applyPatch(stored, patch)
             if (!verdict.ok) throw serverlessErrors.invalid(verdict.reason)
@@ -92,6 +102,7 @@ export function createPoolService(db: Database, changes: PoolChanges): PoolServi
           })
       if (pool === undefined) throw serverlessErrors.notFound()
       changes.announce([pool.uid])
+      if (patch.drain === true) await holds.close([pool.seq], 'drained')
       return pool
     },
 
@@ -99,7 +110,7 @@ export function createPoolService(db: Database, changes: PoolChanges): PoolServi
       if (query.id === '' && query.group === '')
         throw serverlessErrors.invalid('id and group cannot be empty at the same time')
       const filter = filterOf(query)
-      const uids =
+      const pools =
         filter === undefined
           ? []
           : await markPoolsDeleted(db, filter, {
@@ -107,9 +118,13 @@ export function createPoolService(db: Database, changes: PoolChanges): PoolServi
               reason: 'DeletionAccepted',
               message: 'deletion was asked for through the API',
             })
-      if (uids.length === 0) throw serverlessErrors.notFound()
+      if (pools.length === 0) throw serverlessErrors.notFound()
       // Those that were being deleted already, too: the controller looks at them again.
-      changes.announce(uids)
+      changes.announce(pools.map((pool) => pool.uid))
+      await holds.close(
+        pools.map((pool) => pool.seq),
+        'deleted',
+      )
     },
 
     async events(id, page) {
@@ -137,10 +152,7 @@ function filterOf(query: { readonly id: string; readonly group: string }): PoolF
   return { id: query.id === '' ? undefined : query.id, group: query.group === '' ? undefined : query.group }
 }
 
-function describe(
-  pool: Pool,
-  change: Pick<Pool['spec'], 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>,
-): string {
+function describe(pool: Pool, change: PoolChange): string {
   const { spec } = pool
   const parts = [
     ...(change.size === spec.size ? [] : [`size ${spec.size} -> ${change.size}`]),
@@ -151,6 +163,7 @@ function describe(
     ...(isDeepStrictEqual(change.autoscaling, spec.autoscaling)
       ? []
       : [change.autoscaling === null ? 'autoscaling removed' : `autoscaling ${JSON.stringify(change.autoscaling)}`]),
+    ...(change.draining === pool.draining ? [] : [change.draining ? 'drained' : 'not drained any more']),
   ]
   return parts.length === 0 ? 'an update without a change was asked for through the API' : `update: ${parts.join(', ')}`
 }

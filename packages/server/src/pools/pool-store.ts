@@ -107,16 +107,17 @@ export async function getPoolById(db: Queryable, id: string): Promise<Pool | und
 const lockById = { name: 'pool-lock', text: `select ${poolColumns} from pool p where p.name = $1 for update` }
 const updateSpec = {
   name: 'pool-update-spec',
-  text: `update pool p set size = $2, max_size = $3, horizontal_pod_autoscaler_spec = $4, autoscaling = $5, status = 2,
-      version = version + 1, updated_at = now(), valid_from = now()
+  text: `update pool p set size = $2, max_size = $3, horizontal_pod_autoscaler_spec = $4, autoscaling = $5, draining = $6,
+      status = case when status = 0 then 0 else 2 end, version = version + 1, updated_at = now(), valid_from = now()
     where p.id = $1 returning ${poolColumns}`,
 }
 
 /** What a client may change of a pool that exists. */
-export type PoolChange = Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>
+export type PoolChange = Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'> &
+  Pick<Pool, 'draining'>
 
 /**
- * Changes a pool and sets status 2. `decide` sees the row locked, so of two changes at once the second sees what the
+ * Changes a pool and sets status 2 (one that nobody has looked at yet stays new). `decide` sees the row locked, so of two changes at once the second sees what the
  * first did; whatever it throws leaves the pool as it is. Undefined: no such pool.
  */
 export function changePool(
@@ -134,6 +135,7 @@ export function changePool(
       change.maxSize,
       change.horizontalPodAutoscalerSpec,
       change.autoscaling,
+      change.draining,
     ])
     if (changed === undefined) throw new Error(`pool ${id} vanished under its lock`)
     const pool = toPool(changed)
@@ -153,8 +155,12 @@ const markDeleted = {
     where p.id = any($1::bigint[]) and p.status <> 6 returning ${poolColumns}`,
 }
 
-/** Sets status 6 on every match at once, and returns the uids of all matches; those that have it already stay as they are. */
-export function markPoolsDeleted(db: Database, filter: PoolFilter, event: PoolEventDraft): Promise<string[]> {
+/** Sets status 6 on every match at once, and returns all matches; those that have it already stay as they are. */
+export function markPoolsDeleted(
+  db: Database,
+  filter: PoolFilter,
+  event: PoolEventDraft,
+): Promise<Pick<Pool, 'uid' | 'seq'>[]> {
   return inTransaction(db, async (tx) => {
     const matches = await tx.run<Pick<PoolRow, 'id' | 'uid' | 'status'>>(lockMatching, [
       filter.id ?? null,
@@ -170,7 +176,7 @@ export function markPoolsDeleted(db: Database, filter: PoolFilter, event: PoolEv
         pools.map((pool) => ({ type: 'update', pool })),
       )
     }
-    return matches.map((match) => match.uid)
+    return matches.map(({ uid, id }) => ({ uid, seq: id }))
   })
 }
 

@@ -85,7 +85,7 @@ describe('sizes', () => {
       fc.property(amount, amount, amount, fc.boolean(), fc.boolean(), (size, more, asked, scalable, own) => {
         const created = validate({ id: 'a', resources, size, max_size: scalable ? size + more + 1 : size })
         if (!created.ok) throw new Error(created.reason)
-        const pool = { spec: created.value.spec, scalable }
+        const pool = { spec: created.value.spec, scalable, draining: false }
         const patch = { sizes: own ? undefined : { size: asked, maxSize: more }, horizontalPodAutoscalerSpec: '' }
         const verdict = applyPatch(pool, patch)
         if (!verdict.ok) {

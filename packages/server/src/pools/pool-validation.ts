@@ -90,18 +90,24 @@ export function checkPatch(patch: PoolPatch): string | undefined {
   return scaling === undefined ? undefined : `failed to update pod pool, err: ${scaling}`
 }
 
-/** Why the stored pool may not be changed now; undefined when it may. */
-export function refuseUpdate(pool: Pick<Pool, 'id' | 'status'>): string | undefined {
+/**
+ * Why the stored pool may not be changed now; undefined when it may. A drain, and whatever else is Podyard's own, waits for
+ * no other change: it may be an emergency.
+ */
+export function refuseUpdate(pool: Pick<Pool, 'id' | 'status'>, patch: PoolPatch): string | undefined {
   if (pool.status === 6) return `the pod pool has already deleted, id: ${pool.id}`
+  if (patch.sizes === undefined) return undefined
   if (pool.status === 0 || pool.status === 2) return `pool status is ${pool.status} , not allowed to update`
   return undefined
 }
 
 /** What a pool declares after the change. */
 export function applyPatch(
-  pool: Pick<Pool, 'spec' | 'scalable'>,
+  pool: Pick<Pool, 'spec' | 'scalable' | 'draining'>,
   patch: PoolPatch,
-): Verdict<Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'>> {
+): Verdict<
+  Pick<PoolSpec, 'size' | 'maxSize' | 'horizontalPodAutoscalerSpec' | 'autoscaling'> & Pick<Pool, 'draining'>
+> {
   const { spec } = pool
   const size = patch.sizes?.size ?? spec.size
   const asked = patch.sizes?.maxSize ?? spec.maxSize
@@ -115,6 +121,7 @@ export function applyPatch(
       maxSize,
       horizontalPodAutoscalerSpec: patch.horizontalPodAutoscalerSpec || spec.horizontalPodAutoscalerSpec,
       autoscaling: patch.autoscaling === undefined ? spec.autoscaling : patch.autoscaling,
+      draining: patch.drain ?? pool.draining,
     },
   }
 }

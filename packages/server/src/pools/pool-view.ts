@@ -28,6 +28,7 @@ export function toPoolView(pool: Pool) {
     pod_pending_duration_threshold: spec.podPendingDurationThreshold,
     idle_recycle_time: { reserved: spec.idleRecycleTime.reserved, scaled: spec.idleRecycleTime.scaled },
     scalable: pool.scalable,
+    ...(pool.draining ? { drain: true } : {}),
     ...(spec.autoscaling === null ? {} : { autoscaling: spec.autoscaling }),
   }
 }

@@ -67,6 +67,8 @@ export type Pool = {
   /** Grows with each pool made: the order of lists, and the pool's number in the event log and in history. */
   readonly seq: number
   readonly spec: PoolSpec
+  /** Hands out nothing new, and gives up its idle pods; what is held stays until it is released. */
+  readonly draining: boolean
   /** `maxSize > size` when the pool was made; never changes. */
   readonly scalable: boolean
   readonly status: PoolStatus
@@ -87,6 +89,11 @@ export type Pool = {
 /** The text of `msg`: the original's word alone when there is nothing to add, else `; ` and each note after it. */
 export function statusMessage(word: string, notes: readonly string[]): string {
   return [word, ...notes].filter((part) => part !== '').join('; ')
+}
+
+/** Whether its pods may be had: it is neither drained, nor failed, nor on its way out. */
+export function handsOut(pool: Pick<Pool, 'status' | 'draining'>): boolean {
+  return !pool.draining && pool.status !== poolStatus.failed && pool.status !== poolStatus.deleted
 }
 
 /** Seconds that a pod may be pending before the pool says so. */

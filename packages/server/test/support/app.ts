@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { createAccess } from '../../src/access/access.ts'
 import { registerCmdbDialect } from '../../src/http/cmdb-dialect.ts'
 import { type App, buildServer } from '../../src/http/server.ts'
+import { createPodCloser } from '../../src/instances/pod-holds-store.ts'
 import { businessOperations } from '../../src/inventory/business-operations.ts'
 import { hostOperations } from '../../src/inventory/host-operations.ts'
 import { kubeOperations } from '../../src/inventory/kube-operations.ts'
@@ -98,7 +99,10 @@ export function useApp() {
       access,
       notReadyBecause: async () => undefined,
       routes: async (server) => {
-        await registerPoolRoutes(server, { service: createPoolService(db, createPoolChanges(db, 'test')), access })
+        await registerPoolRoutes(server, {
+          service: createPoolService(db, createPoolChanges(db, 'test'), createPodCloser(db)),
+          access,
+        })
         await registerCmdbDialect(server, {
           access,
           language: 'en',

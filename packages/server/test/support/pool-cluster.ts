@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KubeletDelays, type Simulator, startSimulator, zeroDelays } from '@podyard/simulator'
 import { afterAll, beforeAll } from 'vitest'
+import { createPodCloser } from '../../src/instances/pod-holds-store.ts'
 import {
   createKubeClient,
   createReflector,
@@ -176,7 +177,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
   beforeAll(async () => {
     cluster = await (options.connect ?? (() => simulatedCluster(options)))()
     state.changes = createPoolChanges(t.db, 'test')
-    state.service = createPoolService(t.db, state.changes)
+    state.service = createPoolService(t.db, state.changes, createPodCloser(t.db))
   })
   afterAll(async () => {
     await cluster?.stop()

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { createAccess } from '../../src/access/access.ts'
 import type { Access } from '../../src/http/caller.ts'
 import { type App, buildServer } from '../../src/http/server.ts'
+import { createPodCloser } from '../../src/instances/pod-holds-store.ts'
 import { createPoolChanges, type PoolChanges } from '../../src/pools/pool-changes.ts'
 import { registerPoolRoutes } from '../../src/pools/pool-routes.ts'
 import { createPoolService } from '../../src/pools/pool-service.ts'
@@ -20,7 +21,7 @@ export async function buildPoolsApp(
 ): Promise<{ readonly app: App; readonly changes: PoolChanges; readonly logged: string[] }> {
   const logged: string[] = []
   const changes = createPoolChanges(db, 'test')
-  const service = createPoolService(db, changes)
+  const service = createPoolService(db, changes, createPodCloser(db))
   const app = await buildServer({
     version: '0.0.0',
     logger: createLogger({ level: 'warn', destination: { write: (line: string) => void logged.push(line) } }),
