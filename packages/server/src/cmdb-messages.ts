@@ -22,6 +22,7 @@ const texts: Readonly<Record<number, Texts>> = {
     en: 'The business contains container resources, archiving is forbidden',
     zh: '该业务含有容器资源，禁止归档',
   },
+  1103007: { en: 'Event chain node not exist', zh: '事件节点不存在' },
   1110001: { en: 'Query Host Failed', zh: '查询主机失败' },
   1110004: { en: 'Failed to create host', zh: '创建主机失败' },
   1113002: { en: 'hostID [%s] does not belong of  businessID [%s]', zh: '主机ID[%s]不属于业务ID[%s]' },

@@ -1,7 +1,7 @@
 import type { Database } from '../store/database.ts'
 import type { EventFilter, LoggedEvent } from './event.ts'
 import { EventReader, type EventReaderOptions } from './event-reader.ts'
-import { type EventPage, firstEventAfter, readBounds, readNewest, readOne, readPage } from './event-store.ts'
+import { type EventPage, firstEventFrom, readBounds, readNewest, readOne, readPage } from './event-store.ts'
 
 export type { EventPage } from './event-store.ts'
 
@@ -41,8 +41,8 @@ export type EventLog = {
   newest(filter: EventFilter): Promise<LoggedEvent | undefined>
   /** One event; undefined when it was swept, or never was. Also one that is not settled here yet. */
   find(seq: number): Promise<LoggedEvent | undefined>
-  /** The `seq` to read after, for everything later than a moment; undefined when nothing is later. */
-  before(moment: Date): Promise<number | undefined>
+  /** The `seq` to read after, for everything since a moment (give or take: see `at`); undefined when there is nothing. */
+  startOf(moment: Date): Promise<number | undefined>
   /** Throws `EventsGone` unless everything after this number is still there. */
   requireKept(after: number): Promise<void>
 }
@@ -119,8 +119,8 @@ export function createEventLog(options: EventReaderOptions): EventLog {
     movedBeyond,
     newest: async (filter) => readNewest(db, filter, reader.position ?? 0),
     find: (seq) => readOne(db, seq),
-    async before(moment) {
-      const first = await firstEventAfter(db, moment)
+    async startOf(moment) {
+      const first = await firstEventFrom(db, moment)
       return first === undefined ? undefined : first - 1
     },
     requireKept: (after) => requireKept(db, after),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
-import type { Database, Queryable } from '../store/database.ts'
+import type { Database } from '../store/database.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { lookBeyond, lookLimit, oldestWriter, readBounds, readRange } from './event-store.ts'
@@ -136,7 +136,7 @@ export class EventReader {
   }
 
   /** A database that was restored, or whose standby took over, may give numbers anew that this process has passed. */
-  async #forgetWhatWasLost(own: Queryable): Promise<void> {
+  async #forgetWhatWasLost(own: OwnConnection): Promise<void> {
     if (this.#horizon === undefined || (await readBounds(own)).drawn >= this.#horizon.position) return
     this.#options.logger.error(
       { position: this.#horizon.position },
@@ -146,7 +146,7 @@ export class EventReader {
   }
 
   /** Where to begin: at the highest number there is, once nobody can add below it any more. */
-  async #begin(own: Queryable): Promise<void> {
+  async #begin(own: OwnConnection): Promise<void> {
     let first: { readonly last: number; readonly nextXid: number } | undefined
     while (this.#horizon === undefined) {
       const look = await lookBeyond(own, Number.MAX_SAFE_INTEGER)
@@ -163,7 +163,7 @@ export class EventReader {
   }
 
   /** Moves the horizon; whether there is more to see at once. */
-  async #look(own: Queryable): Promise<boolean> {
+  async #look(own: OwnConnection): Promise<boolean> {
     const before = this.#horizon as Horizon
     const look = await lookBeyond(own, before.position)
     const after = advance(before, look)

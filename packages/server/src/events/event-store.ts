@@ -2,6 +2,8 @@ import type { Queryable, Statement } from '../store/database.ts'
 import type { EventFilter, EventType, LoggedEvent } from './event.ts'
 import type { Look } from './horizon.ts'
 
+type Runs = Pick<Queryable, 'run'>
+
 /** Numbers that one look takes at most. */
 export const lookLimit = 1000
 
@@ -19,7 +21,7 @@ const look: Statement = {
 }
 
 /** A look beyond `position`; `last` is the highest number there is, 0 without any. */
-export async function lookBeyond(connection: Queryable, position: number): Promise<Look & { readonly last: number }> {
+export async function lookBeyond(connection: Runs, position: number): Promise<Look & { readonly last: number }> {
   const [row] = await connection.run<{ xmin: number; next_xid: number; seqs: string[]; last: number | null }>(look, [
     position,
   ])
@@ -59,7 +61,7 @@ const range: Statement = {
 }
 
 /** Every event of a range that is settled. */
-export async function readRange(connection: Queryable, after: number, through: number): Promise<LoggedEvent[]> {
+export async function readRange(connection: Runs, after: number, through: number): Promise<LoggedEvent[]> {
   return (await connection.run<Row>(range, [after, through])).map(toEvent)
 }
 
@@ -114,7 +116,7 @@ export type EventPage = {
  * empty before the end.
  */
 export async function readPage(
-  db: Queryable,
+  db: Runs,
   filter: EventFilter,
   bounds: { readonly after: number; readonly through: number; readonly limit: number },
 ): Promise<EventPage> {
@@ -131,11 +133,7 @@ export async function readPage(
 }
 
 /** The newest matching event up to `through`; undefined when there is none, or none near. */
-export async function readNewest(
-  db: Queryable,
-  filter: EventFilter,
-  through: number,
-): Promise<LoggedEvent | undefined> {
+export async function readNewest(db: Runs, filter: EventFilter, through: number): Promise<LoggedEvent | undefined> {
   const own = ownIndex(filter)
   if (own !== undefined) return (await run(db, own.backwards, filter, { after: 0, through, limit: 1 }))[0]
   let end = through
@@ -154,7 +152,7 @@ const ownIndex = (filter: EventFilter) => {
 }
 
 async function run(
-  db: Queryable,
+  db: Runs,
   statement: Statement,
   filter: EventFilter,
   bounds: { readonly after: number; readonly through: number; readonly limit: number },
@@ -176,7 +174,7 @@ function filled(
 const one: Statement = { name: 'event-one', text: `select ${columns} from event where seq = $1` }
 
 /** One event by its number; undefined when it was swept, or never was. */
-export async function readOne(db: Queryable, seq: number): Promise<LoggedEvent | undefined> {
+export async function readOne(db: Runs, seq: number): Promise<LoggedEvent | undefined> {
   const [row] = await db.run<Row>(one, [seq])
   return row === undefined ? undefined : toEvent(row)
 }
@@ -196,7 +194,7 @@ export type LogBounds = {
   readonly drawn: number
 }
 
-export async function readBounds(db: Queryable): Promise<LogBounds> {
+export async function readBounds(db: Runs): Promise<LogBounds> {
   const [row] = await db.run<LogBounds>(bounds)
   return row ?? { first: 0, last: 0, drawn: 0 }
 }
@@ -205,19 +203,19 @@ const nextTime: Statement = {
   name: 'event-next-time',
   text: 'select seq, at from event where seq >= $1 order by seq limit 1',
 }
-const firstAfter: Statement = {
-  name: 'event-first-after',
-  text: 'select seq from event where seq >= $1 and at > $2 order by seq limit 1',
+const firstFrom: Statement = {
+  name: 'event-first-from',
+  text: 'select seq from event where seq >= $1 and at >= $2 order by seq limit 1',
 }
 
 /** How much earlier than its neighbours in the log a transaction may have begun; statements end after a minute. */
 const disorderMs = 120_000
 
 /**
- * The number of the first event whose transaction began after a moment; undefined when there is none. The log has no
+ * The number of the first event whose transaction began at a moment or later; undefined when there is none. The log has no
  * index on time, which would cost each event: halves the numbers until it is near, then walks.
  */
-export async function firstEventAfter(db: Queryable, moment: Date): Promise<number | undefined> {
+export async function firstEventFrom(db: Runs, moment: Date): Promise<number | undefined> {
   const near = new Date(moment.getTime() - disorderMs)
   let { first: low, last: high } = await readBounds(db)
   if (high === 0) return undefined
@@ -227,7 +225,7 @@ export async function firstEventAfter(db: Queryable, moment: Date): Promise<numb
     if (row === undefined || row.at > near) high = middle
     else low = row.seq + 1
   }
-  const [row] = await db.run<{ seq: number }>(firstAfter, [low, moment])
+  const [row] = await db.run<{ seq: number }>(firstFrom, [low, moment])
   return row?.seq
 }
 
@@ -239,6 +237,6 @@ const oldest: Statement = {
 }
 
 /** Whose transaction holds up the log: of the whole server, other databases included. */
-export async function oldestWriter(db: Queryable): Promise<object | undefined> {
+export async function oldestWriter(db: Runs): Promise<object | undefined> {
   return (await db.run(oldest))[0]
 }

@@ -8,7 +8,7 @@ const silenceMs = 15_000
  * A connection that is held for days: one call at a time, and each of them fails at once when the connection does.
  * (`Promise.race` with a promise that lives as long would keep a reaction for every call.)
  */
-export class OwnConnection implements Queryable {
+export class OwnConnection implements Pick<Queryable, 'run' | 'query'> {
   readonly #connection: pg.PoolClient
   readonly #onFailure: () => void
   #failure: Error | undefined

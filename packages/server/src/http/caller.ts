@@ -20,3 +20,17 @@ export type AccessDecision =
 
 /** The access check as the HTTP shell knows it; `access/` implements it. */
 export type Access = { readonly mode: 'open' | 'token'; check(request: RequestFacts): AccessDecision }
+
+/** The tenant that sees and changes everything (container API reference 4.0). */
+const superTenant = 'superadmin'
+
+/** The supplier accounts whose rows a caller reads: account 0's and its own; null: everybody's. */
+export function readableTenants(caller: Caller): readonly string[] | null {
+  if (caller.tenant === superTenant) return null
+  return caller.tenant === '0' ? ['0'] : ['0', caller.tenant]
+}
+
+/** The supplier accounts whose rows a caller changes: its own; null: everybody's. */
+export function writableTenants(caller: Caller): readonly string[] | null {
+  return caller.tenant === superTenant ? null : [caller.tenant]
+}

@@ -1,6 +1,8 @@
 import type { Caller } from '../http/caller.ts'
 import type { Database } from '../store/database.ts'
 
+export { readableTenants, writableTenants } from '../http/caller.ts'
+
 /** What the inventory's use cases stand on. */
 export type InventoryDeps = {
   readonly db: Database
@@ -10,20 +12,6 @@ export type InventoryDeps = {
 
 /** Who keeps a row: clients over HTTP, or sync. Sync updates and removes its own rows only. */
 export type Origin = 'client' | 'sync'
-
-/** The tenant that sees and changes everything (container API reference 4.0). */
-const superTenant = 'superadmin'
-
-/** The supplier accounts whose rows a caller reads: account 0's and its own; null: everybody's. */
-export function readableTenants(caller: Caller): readonly string[] | null {
-  if (caller.tenant === superTenant) return null
-  return caller.tenant === '0' ? ['0'] : ['0', caller.tenant]
-}
-
-/** The supplier accounts whose rows a caller changes: its own; null: everybody's. */
-export function writableTenants(caller: Caller): readonly string[] | null {
-  return caller.tenant === superTenant ? null : [caller.tenant]
-}
 
 /** The stamps of a new row as its view has them; a user without a name leaves none. */
 export function creationStamps(deps: InventoryDeps, caller: Caller) {

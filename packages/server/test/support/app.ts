@@ -1,5 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { createAccess } from '../../src/access/access.ts'
+import { createEventLog } from '../../src/events/event-log.ts'
+import { watchOperations } from '../../src/events/watch-operations.ts'
 import { registerCmdbDialect } from '../../src/http/cmdb-dialect.ts'
 import { type App, buildServer } from '../../src/http/server.ts'
 import { createPodCloser } from '../../src/instances/pod-holds-store.ts'
@@ -86,15 +88,20 @@ export function useApp() {
     }
   }
 
+  const stopping = new AbortController()
+  let reading: Promise<void> | undefined
   beforeAll(async () => {
     const access = createAccess({ kind: 'open' })
     const { db } = t
+    const logger = createLogger({
+      level: 'warn',
+      destination: { write: (line: string) => void state.logged.push(line) },
+    })
+    const events = createEventLog({ db, origin: 'test', logger, metrics: createMetrics() })
+    reading = events.run(stopping.signal)
     state.app = await buildServer({
       version: '0.0.0',
-      logger: createLogger({
-        level: 'warn',
-        destination: { write: (line: string) => void state.logged.push(line) },
-      }),
+      logger,
       metrics: createMetrics(),
       access,
       notReadyBecause: async () => undefined,
@@ -111,13 +118,19 @@ export function useApp() {
             ...hostOperations(db),
             ...kubeOperations({ db, now: Date.now }),
             ...listOperations(db),
+            // Whatever is watched, the answer comes at once.
+            ...watchOperations({ log: events, now: Date.now, retentionDays: 7, waitMs: 10, refusalMs: 0 }),
           ],
         })
       },
     })
     await state.app.ready()
   })
-  afterAll(() => state.app?.close())
+  afterAll(async () => {
+    stopping.abort()
+    await state.app?.close()
+    await reading
+  })
   return state
 }
 

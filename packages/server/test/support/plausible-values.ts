@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { encodeCursor, noEventCursor, watchResources } from '../../src/events/watch-cursor.ts'
 import { kubeFields } from '../../src/inventory/fields.ts'
 import { currentOperators, olderOperators } from '../../src/inventory/filter/operators.ts'
 import { storableText } from './odd-values.ts'
@@ -179,6 +180,18 @@ export const plausible: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   data: fc.constantFrom(['10.0.0.1'], ['0:10.0.0.1', 'x'], ['::1'], ['(']),
   group: fc.constantFrom('group', 'default', '', 'a'),
   id: fc.oneof(id, fc.constantFrom('pool', 'a', 'b', 'c', 'Bad')),
+  resource: fc.constantFrom(...Object.keys(watchResources), 'kube_pod', 'host', 'x'),
+  bk_event_types: fc.constantFrom([], ['create'], ['delete', 'update'], ['x']),
+  bk_fields: fc.array(field, { maxLength: 4 }),
+  bk_start_from: fc.constantFrom(0, 0, 0, 1, -1, 2 ** 53 - 1, Math.floor(Date.now() / 1000) - 60),
+  bk_cursor: fc.constantFrom(
+    '',
+    noEventCursor,
+    encodeCursor('kube_pod', { seq: 1, type: 'create', at: new Date(0), key: '' }),
+    encodeCursor('host', { seq: 2 ** 53 - 1, type: 'create', at: new Date(0), key: '' }),
+    'x',
+  ),
+  bk_sub_resource: fc.constantFrom('', 'deployment', 'x'),
   size: fc.constantFrom(0, 1, 3),
   max_size: fc.constantFrom(0, 1, 3, 2 ** 53 - 1),
 }

@@ -81,7 +81,8 @@ function ofType(
       const min = schema.minimum ?? Number.MIN_SAFE_INTEGER
       const max = schema.maximum ?? Number.MAX_SAFE_INTEGER
       return fc.oneof(
-        { weight: 4, arbitrary: fc.integer({ min: Math.max(min, -1), max: Math.min(max, 3) }) },
+        // Small ones: from -1 to 3, or those next to the minimum.
+        { weight: 4, arbitrary: fc.integer({ min: Math.max(min, -1), max: Math.min(max, Math.max(min, -1) + 4) }) },
         fc.constantFrom(min, max),
         fc.maxSafeInteger().map((n) => Math.min(Math.max(n, min), max)),
       )
