@@ -33,10 +33,11 @@ export const settingsSchema = Type.Object(
     ),
     databaseConnections: Type.Integer({
       default: 10,
-      minimum: 2,
+      // Two are held for good: by the reader of the events, and by whoever listens for changed pools.
+      minimum: 4,
       maximum: 500,
       description: 'connections to the database at most',
-      expects: 'a whole number from 2 to 500',
+      expects: 'a whole number from 4 to 500',
     }),
     kubeconfig: Type.Optional(
       Type.String({
