@@ -1,5 +1,6 @@
 /** The pool scenarios of the simulated cluster, word for word, on a real API server, scheduler and controller manager. */
 import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { beforeRetry, removeAllPools } from '../../packages/server/test/support/before-retry.ts'
 import { type RunningController, usePoolCluster } from '../../packages/server/test/support/pool-cluster.ts'
 import { poolInterference, poolRefusals } from '../../packages/server/test/support/pool-interference.ts'
 import { poolLifecycle } from '../../packages/server/test/support/pool-lifecycle.ts'
@@ -14,6 +15,7 @@ let controller: RunningController
 beforeAll(async () => {
   controller = await c.start()
 })
+beforeRetry(() => removeAllPools(c))
 afterAll(async () => {
   await controller?.stop()
 })

@@ -2,16 +2,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { RequestRecord } from '../../packages/server/src/kube/http.ts'
+import { beforeRetry, removeAllPools } from '../../packages/server/test/support/before-retry.ts'
 import { eventually, type RunningController, usePoolCluster } from '../../packages/server/test/support/pool-cluster.ts'
-import {
-  checkAll,
-  clear,
-  interfere,
-  randomFrom,
-  type Wanted,
-} from '../../packages/server/test/support/pool-restarts.ts'
+import { checkAll, interfere, randomFrom, type Wanted } from '../../packages/server/test/support/pool-restarts.ts'
 import { startTcpProxy, type TcpProxy } from '../../packages/server/test/support/tcp-proxy.ts'
 import { must } from '../control-plane/api.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
@@ -57,16 +52,21 @@ const c = usePoolCluster({
     }
   },
 })
-beforeAll(async () => {
-  controller = await c.start({ idleTimeoutMs: 5_000 })
-})
-afterEach(async () => {
+beforeEach(async () => {
   proxy.heal()
   proxy.delayMs = 0
+  controller = await c.start({ idleTimeoutMs: 5_000 })
 })
-afterAll(async () => {
+beforeRetry(async () => {
+  // The API server may have been left frozen, ended or with other tokens.
   await controller?.stop()
+  await plane.stopApiServer('SIGKILL')
+  await plane.startApiServer()
+  await writeFile(tokenFile, plane.user.tokens[0])
+  controller = await c.start({ idleTimeoutMs: 5_000 })
+  await removeAllPools(c)
 })
+afterEach(() => controller?.stop())
 
 const random = randomFrom(Number(process.env.SEED ?? 3))
 let round = 0
@@ -87,9 +87,7 @@ async function survives(happens: (busy: () => Promise<void>) => Promise<void>): 
   await happens(() => work(wanted, 3))
   await work(wanted, 2)
   await checkAll(c, wanted)
-  await controller?.stop()
-  await clear(c)
-  controller = await c.start({ idleTimeoutMs: 5_000 })
+  await removeAllPools(c)
 }
 
 /**

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { type RunningApp, startApp } from '../../packages/server/src/app.ts'
 import { loadConfig } from '../../packages/server/src/config.ts'
 import { createLogger } from '../../packages/server/src/telemetry/logger.ts'
+import { beforeRetry } from '../../packages/server/test/support/before-retry.ts'
 import { eventually, usePoolCluster } from '../../packages/server/test/support/pool-cluster.ts'
 import { checkAll, interfere, randomFrom, type Wanted } from '../../packages/server/test/support/pool-restarts.ts'
 import { startTcpProxy, type TcpProxy } from '../../packages/server/test/support/tcp-proxy.ts'
@@ -105,6 +106,13 @@ afterAll(async () => {
     await replica.cluster.stop()
   }
   await rm(folder, { recursive: true, force: true })
+})
+
+beforeRetry(async () => {
+  for (const replica of replicas) {
+    replica.database.heal()
+    if (replica.app === undefined) await start(replica)
+  }
 })
 
 const random = randomFrom(Number(process.env.SEED ?? 5))

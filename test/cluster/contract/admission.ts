@@ -93,7 +93,14 @@ export const admissionArea: Area = {
       only: realOnly,
       async run(bench) {
         const { kube } = bench
-        const namespace = await policy(bench, 'ResourceQuota', 'resourcequotas', { hard: { pods: '1' } })
+        const hard = { pods: '1', 'count/configmaps': '0' }
+        const namespace = await policy(bench, 'ResourceQuota', 'resourcequotas', { hard })
+        await until('the quota to hold', async () => {
+          const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } }
+          const path = `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`
+          const { code, text } = await bench.request('POST', path, object)
+          return code === 403 && text.includes('exceeded quota')
+        })
         await kube.create(resources.deployments, deployment('d', 2), { namespace })
         const failed = await eventually(
           'the refusal',

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { resources } from '../../../packages/server/src/kube/index.ts'
 import type { Area, Bench } from './case.ts'
-import { condition, container, deployment, isReady, pod } from './objects.ts'
+import { condition, container, deployment, isReady, pod, quietPod } from './objects.ts'
 import { eventually } from './wait.ts'
 
 const revision = 'deployment.kubernetes.io/revision'
@@ -128,6 +128,14 @@ export const deploymentArea: Area = {
               },
             ),
           ),
+        )
+        // A stray that cannot be ready goes before all others: who has taken it away has seen the costs before it.
+        const hash = pods[0]?.metadata?.labels?.[hashLabel] ?? ''
+        await kube.create(resources.pods, quietPod('stray', { app: 'd', [hashLabel]: hash }), { namespace })
+        await eventually(
+          'the stray to be gone',
+          () => podsOf(bench, namespace),
+          (some) => some.every(({ metadata }) => metadata?.name !== 'stray'),
         )
         const left = async (replicas: number) => {
           const patch = { type: 'merge', body: { spec: { replicas } } } as const
@@ -274,7 +282,10 @@ export const deploymentArea: Area = {
         const late = await eventually(
           'the deadline',
           () => kube.get(resources.deployments, at),
-          (one) => condition(one, 'Progressing')?.status === 'False',
+          (one) =>
+            condition(one, 'Progressing')?.status === 'False' &&
+            one.status?.replicas === 3 &&
+            one.status.updatedReplicas === 1,
         )
         const [, fresh] = (await setsOf(bench, namespace)).sort((a, b) =>
           (a.spec?.replicas ?? 0) < (b.spec?.replicas ?? 0) ? 1 : -1,

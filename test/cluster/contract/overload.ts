@@ -24,11 +24,11 @@ export const overloadArea: Area = {
           expect(code).toBe(429)
           expect(headers['retry-after']).toBe('1')
           bench.seen('answer', { type: headers['content-type'], text })
-          const get = throttled.get(resources.namespaces, { name: 'default' }, { timeoutMs: 500 })
+          const get = throttled.get(resources.namespaces, { name: 'default' }, { timeoutMs: 3_000 })
           const refused = await refusal(get)
           expect(refused).toMatchObject({ code: 429, retryAfterSeconds: 1 })
           bench.seen('refusal', refused)
-          const patient = throttled.get(resources.namespaces, { name: 'default' }, { timeoutMs: 30_000 })
+          const patient = throttled.get(resources.namespaces, { name: 'default' }, { timeoutMs: 60_000 })
           await end()
           expect((await patient).metadata?.name).toBe('default')
         } finally {

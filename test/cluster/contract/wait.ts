@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Half a minute is how long controllers of a real cluster may pause after a failure. */
-const defaultLimitMs = 60_000
+/** Half a minute is how long controllers of a real cluster may pause after a failure; the rest is for a slow machine. */
+const defaultLimitMs = 120_000
 
 /** Asks until the answer is true; fails with `what`, and what `shown` says by then, after the limit. */
 export async function until(

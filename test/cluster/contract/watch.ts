@@ -90,6 +90,7 @@ export const watchArea: Area = {
         await kube.create(resources.pods, quietPod('a'), { namespace })
         await kube.create(resources.pods, pod('b'), { namespace })
         await running.heard(1)
+        await named.heard(1)
         expect(running.names()[0]).toBe('ADDED b')
         expect(named.names()[0]).toBe('ADDED b')
         await kube.delete(resources.pods, { namespace, name: 'b' }, { gracePeriodSeconds: 0 })
@@ -153,7 +154,7 @@ export const watchArea: Area = {
         const namespace = await bench.namespace()
         await bench.kube.create(resources.pods, quietPod('a'), { namespace })
         const initial = 'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
-        const answer = await bench.request('GET', watchPath(namespace, `${initial}&timeoutSeconds=1`))
+        const answer = await bench.request('GET', watchPath(namespace, `${initial}&timeoutSeconds=5`))
         const lines = linesOf(answer.text)
         expect(lines.slice(0, 2).map(({ type }) => type)).toEqual(['ADDED', 'BOOKMARK'])
         bench.seen('lines', lines.slice(0, 2))

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, inject } from 'vitest'
+import { beforeRetry, removeAllPools } from '../../../packages/server/test/support/before-retry.ts'
 import {
   type PoolCluster,
   type RunningController,
@@ -31,6 +32,7 @@ export function useRealPools(options: NamespaceOptions & { readonly template?: o
   beforeAll(async () => {
     controller = await c.start(options.template === undefined ? {} : { template: options.template })
   })
+  beforeRetry(() => removeAllPools(c))
   afterAll(async () => {
     await controller?.stop()
   })

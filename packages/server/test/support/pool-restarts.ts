@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'vitest'
 import { resources } from '../../src/kube/index.ts'
+import { beforeRetry, removeAllPools } from './before-retry.ts'
 import { mortal } from './mortal.ts'
-import { eventually, type PoolCluster } from './pool-cluster.ts'
+import { eventually, type PoolCluster, type RunningController } from './pool-cluster.ts'
 
 /** A small generator with a seed, so that a failing run can be repeated. */
 export function randomFrom(seed: number): () => number {
@@ -74,11 +75,10 @@ export async function checkAll(c: PoolCluster, wanted: ReadonlyMap<string, Wante
   })
 }
 
+/** Takes away every pool; no controller runs before or after it. */
 export async function clear(c: PoolCluster): Promise<void> {
-  const rows = await c.db.query<{ name: string }>('select name from pool')
-  for (const { name } of rows) await c.service.remove({ id: name, group: '' })
   const controller = await c.start()
-  for (const { name } of rows) await c.isRemoved(name)
+  await removeAllPools(c)
   await controller.stop()
 }
 
@@ -90,19 +90,29 @@ async function removeOldest(c: PoolCluster, wanted: ReadonlyMap<string, Wanted>)
 
 /** Controllers die and are stopped while pools are made, changed and deleted, whatever the cluster; none runs before. */
 export function poolRestarts(c: PoolCluster, rounds: { readonly killed: number; readonly stopped: number }): void {
+  let running: RunningController | undefined
+  const start = async (...given: Parameters<typeof c.start>) => {
+    running = await c.start(...given)
+    return running
+  }
+  beforeRetry(async () => {
+    await running?.stop().catch(() => {})
+    await clear(c)
+  })
+
   test('a controller that is killed at any call leaves nothing that its successor does not finish', async () => {
     const random = randomFrom(Number(process.env.SEED ?? 7))
     const wanted = new Map<string, Wanted>()
     for (let round = 0; round < rounds.killed; round += 1) {
       const process = mortal(c.kube, c.db, 1 + Math.floor(random() * 60), random() < 0.5)
-      const controller = await c.start({ kube: process.kube, db: process.db })
+      const controller = await start({ kube: process.kube, db: process.db })
       await interfere(c, round, wanted, random)
       await Promise.race([process.death, delay(300)])
       await controller.stop().catch(() => {})
       await process.arrived()
       if (wanted.size > 8) wanted.delete(await removeOldest(c, wanted))
     }
-    const controller = await c.start()
+    const controller = await start()
     await checkAll(c, wanted)
     await controller.stop()
     await clear(c)
@@ -112,12 +122,12 @@ export function poolRestarts(c: PoolCluster, rounds: { readonly killed: number; 
     const random = randomFrom(Number(process.env.SEED ?? 11))
     const wanted = new Map<string, Wanted>()
     for (let round = 0; round < rounds.stopped; round += 1) {
-      const controller = await c.start()
+      const controller = await start()
       await interfere(c, round, wanted, random)
       await delay(random() * 60)
       await controller.stop()
     }
-    const controller = await c.start()
+    const controller = await start()
     await checkAll(c, wanted)
     await controller.stop()
     await clear(c)
