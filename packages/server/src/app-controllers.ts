@@ -12,6 +12,8 @@ import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
 import type { PoolTemplate } from './pools/template.ts'
+import { createScaler } from './scaling/scaler.ts'
+import { sweepScaling } from './scaling/scaling-sweep.ts'
 import type { Database } from './store/database.ts'
 import { runJanitor } from './store/janitor.ts'
 import type { Lease } from './store/lease.ts'
@@ -107,11 +109,15 @@ export function runControllers(options: ControllersOptions): Controllers {
     const work = [
       ...Object.values(reflectors).map((reflector) => reflector.run(signal)),
       pools.run(signal),
+      createScaler({ db, lease, pools: pools.scenes, logger, metrics }).run(signal),
       sync(),
       runJanitor({
         db,
         retention: { eventDays: config.eventRetentionDays, historyDays: config.historyRetentionDays },
-        others: [() => sweepAllPoolEvents(db, config.eventRetentionDays)],
+        others: [
+          () => sweepAllPoolEvents(db, config.eventRetentionDays),
+          () => sweepScaling(db, config.eventRetentionDays),
+        ],
         signal,
         onError: (error) => logger.warn({ err: error }, 'old events and history could not be swept'),
       }),

@@ -20,6 +20,8 @@ import { createPoolChanges } from './pools/pool-changes.ts'
 import { addPoolRoutes, registerPoolEventRoute } from './pools/pool-routes.ts'
 import { createPoolService } from './pools/pool-service.ts'
 import { loadTemplate } from './pools/template.ts'
+import { registerScalingRoutes } from './scaling/scaling-routes.ts'
+import { createScalingService } from './scaling/scaling-service.ts'
 import { runWhileLeading } from './store/leader.ts'
 import { migrate } from './store/migrate.ts'
 import { provideDatabase } from './store/provide-database.ts'
@@ -104,6 +106,7 @@ export async function startApp(
           },
         })
         await registerPoolEventRoute(server, { service: pools, access })
+        await registerScalingRoutes(server, { service: createScalingService(db, pools), access })
         await registerCmdbDialect(server, {
           access,
           language: config.language,

@@ -12,6 +12,8 @@ import { listOperations } from '../../src/inventory/list-operations.ts'
 import { createPoolChanges } from '../../src/pools/pool-changes.ts'
 import { registerPoolRoutes } from '../../src/pools/pool-routes.ts'
 import { createPoolService } from '../../src/pools/pool-service.ts'
+import { registerScalingRoutes } from '../../src/scaling/scaling-routes.ts'
+import { createScalingService } from '../../src/scaling/scaling-service.ts'
 import type { Database } from '../../src/store/database.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -106,10 +108,9 @@ export function useApp() {
       access,
       notReadyBecause: async () => undefined,
       routes: async (server) => {
-        await registerPoolRoutes(server, {
-          service: createPoolService(db, createPoolChanges(db, 'test'), createPodCloser(db)),
-          access,
-        })
+        const pools = createPoolService(db, createPoolChanges(db, 'test'), createPodCloser(db))
+        await registerPoolRoutes(server, { service: pools, access })
+        await registerScalingRoutes(server, { service: createScalingService(db, pools), access })
         await registerCmdbDialect(server, {
           access,
           language: 'en',
