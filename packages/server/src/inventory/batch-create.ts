@@ -26,10 +26,17 @@ export type Batch = {
   readonly sequence: string
   /** The ids that the rows name, by parent table. */
   readonly parentIds: readonly (readonly number[])[]
-  /** The rows in the order of the request, without id and stamps, once every relation holds; else throws the refusal. */
+  /** The business that the request names. */
+  readonly bizId: number
+  /** How many rows it has. */
+  readonly size: number
+  /**
+   * The rows in the order of the request, without id and stamps, once every relation holds; else throws the refusal.
+   * Tables that were not read are not looked at. Each call makes new rows.
+   */
   readonly place: (parents: ParentRows) => View[]
   /** The unique keys of the rows. */
-  readonly candidates: readonly Candidate[]
+  readonly candidates: () => readonly Candidate[]
   /** Throws when a row that exists already is not the caller's business to touch; undefined where there is none. */
   readonly mayTouch?: (existing: readonly (Row | undefined)[], parents: ParentRows) => void
 }
@@ -57,7 +64,7 @@ export async function createBatch(context: Context, batch: Batch, options: Batch
     return options.full ? { ids, info: views } : { ids }
   } catch (error) {
     if (!(error instanceof UniqueViolation)) throw error
-    throw await duplicateError(db, batch.candidates, batch.level.existing.text, error)
+    throw await duplicateError(db, batch.candidates(), batch.level.existing.text, error)
   }
 }
 
@@ -67,34 +74,43 @@ async function readParents(
   { caller }: Context,
   batch: Batch,
 ): Promise<ParentRows> {
-  const drawn = statement === batch.level.find ? [batch.candidates.length, batch.sequence] : []
-  const [parents] = await db.run<ParentRows>(statement, [readableTenants(caller), ...batch.parentIds, ...drawn])
+  const { level, parentIds } = batch
+  const values =
+    statement === level.find
+      ? [...parentIds.filter((_, i) => !level.parents[i]?.onlyBusiness), batch.size, batch.sequence]
+      : parentIds
+  const [parents] = await db.run<ParentRows>(statement, [readableTenants(caller), ...values])
   if (parents === undefined) throw new Error(`${statement.name} gave no row`)
   return parents
 }
 
-function rowsOf({ deps, caller }: Context, placed: readonly View[], firstId: number): View[] {
+function rowsOf({ deps, caller }: Context, placed: View[], firstId: number): View[] {
   const stamps = creationStamps(deps, caller)
-  return placed.map((view, index) => ({ id: firstId + index, ...view, ...stamps }))
+  placed.forEach((view, index) => {
+    view.id = firstId + index
+    Object.assign(view, stamps)
+  })
+  return placed
 }
 
 const insertRows = (db: Queryable, { origin }: Context, { level, kind }: Batch, views: readonly View[]) =>
   db.run(level.insert, [JSON.stringify(views), origin, kind])
 
-/** False, with nothing written, when a parent has changed since it was found, or after a deadlock. */
+/** False, with nothing written, when a parent is not as it should be, or after a deadlock. */
 async function insertAtOnce(
   context: Context,
   batch: Batch,
   found: ParentRows,
   views: readonly View[],
 ): Promise<boolean> {
-  const { level, kind } = batch
-  const versions = level.parents.flatMap(({ as }) => [
-    found[as]?.map((row) => row.id) ?? [],
-    found[as]?.map((row) => row.version) ?? [],
-  ])
+  const { level, kind, bizId } = batch
+  const business = level.parents.some((table) => table.onlyBusiness) ? [readableTenants(context.caller), bizId] : []
+  const seen = level.parents.flatMap(({ as, onlyBusiness }, i): readonly unknown[] => {
+    const rows = found[as] ?? []
+    return onlyBusiness ? [batch.parentIds[i]] : [rows.map((row) => row.id), rows.map((row) => row.version)]
+  })
   try {
-    const values = [JSON.stringify(views), context.origin, kind, ...versions]
+    const values = [JSON.stringify(views), context.origin, kind, ...business, ...seen]
     const [done] = await context.deps.db.run<{ ok: boolean }>(level.insertIfUnchanged, values)
     return done?.ok === true
   } catch (error) {
@@ -116,14 +132,14 @@ async function upsertBatch(
   mode: 'update' | 'skip',
   full: boolean,
 ): Promise<CreatedIds> {
-  refuseDoubles(batch.candidates)
+  refuseDoubles(batch.candidates())
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await inTransaction(context.deps.db, (tx) => upsertOnce(tx, context, batch, mode, full))
     } catch (error) {
       if (!(error instanceof UniqueViolation)) throw error
       if (attempt >= attempts)
-        throw await duplicateError(context.deps.db, batch.candidates, batch.level.existing.text, error)
+        throw await duplicateError(context.deps.db, batch.candidates(), batch.level.existing.text, error)
     }
   }
 }
@@ -140,7 +156,8 @@ async function upsertOnce(
   mode: 'update' | 'skip',
   full: boolean,
 ): Promise<CreatedIds> {
-  const { level, kind, candidates } = batch
+  const { level, kind } = batch
+  const candidates = batch.candidates()
   const parents = await readParents(tx, level.lock, context, batch)
   const placed = batch.place(parents)
   const stored: (Row | undefined)[] = candidates.map(() => undefined)

@@ -44,14 +44,17 @@ export function createNamespaces(
   }
   const batch = {
     level,
+    bizId,
+    size: namespaces.length,
     kind: '',
     sequence: 'namespace_id_seq',
     parentIds: [[...new Set(namespaces.map((n) => n.bk_cluster_id))]],
-    candidates: namespaces.map(({ bk_cluster_id, name }, i) => ({
-      path: `data[${i}].name`,
-      key: keyText({ bk_cluster_id, name }),
-      stored: { cluster: bk_cluster_id, name },
-    })),
+    candidates: () =>
+      namespaces.map(({ bk_cluster_id, name }, i) => ({
+        path: `data[${i}].name`,
+        key: keyText({ bk_cluster_id, name }),
+        stored: { cluster: bk_cluster_id, name },
+      })),
     place: (parents: ParentRows) => placeNamespaces(bizId, namespaces, caller.tenant, clustersOf(parents)),
     mayTouch: (existing: readonly (Row | undefined)[], parents: ParentRows) => {
       const clusters = clustersOf(parents)
@@ -79,12 +82,13 @@ function placeNamespaces(
     `the cluster belongs to another business than ${bizId} and is not shared`,
   )
   if (closed.length > 0) throw cmdbErrors.mismatch('type', closed)
-  return namespaces.map((namespace, index) => ({
-    ...forms(namespace),
-    bk_biz_id: bizId,
-    bk_supplier_account: tenant,
-    cluster_uid: clusters[index]?.uid || undefined,
-  }))
+  return namespaces.map((namespace, index) =>
+    Object.assign(forms(namespace), {
+      bk_biz_id: bizId,
+      bk_supplier_account: tenant,
+      cluster_uid: clusters[index]?.uid || undefined,
+    }),
+  )
 }
 
 function problemsAt(

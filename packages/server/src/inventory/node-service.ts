@@ -18,7 +18,7 @@ const level = batchLevel({
   parents: [
     { as: 'clusters', table: 'cluster', columns: 't.uid, t.bk_biz_id', lock: 'key share' },
     // Against a move to another business, too.
-    { as: 'hosts', table: 'host', columns: 't.bk_biz_id', lock: 'share' },
+    { as: 'hosts', table: 'host', columns: 't.bk_biz_id', lock: 'share', onlyBusiness: true },
   ],
   keyColumns: 'cluster bigint, name text',
   match: 't.bk_cluster_id = i.cluster and md5(t.name)::uuid = md5(i.name)::uuid',
@@ -26,7 +26,7 @@ const level = batchLevel({
 
 type Parents = ParentRows & {
   readonly clusters: readonly (ParentRow & { readonly uid: string; readonly bk_biz_id: number })[]
-  readonly hosts: readonly (ParentRow & { readonly bk_biz_id: number })[]
+  readonly hosts?: readonly (ParentRow & { readonly bk_biz_id: number })[]
 }
 
 const forms = memberForms(NewNode)
@@ -45,17 +45,20 @@ export function createNodes(
   const options = batchOptions(body)
   const batch = {
     level,
+    bizId,
+    size: nodes.length,
     kind: '',
     sequence: 'node_id_seq',
     parentIds: [
       [...new Set(nodes.map((node) => node.bk_cluster_id))],
       [...new Set(nodes.map((node) => node.bk_host_id ?? 0))],
     ],
-    candidates: nodes.map(({ bk_cluster_id, name }, i) => ({
-      path: `data[${i}].name`,
-      key: keyText({ bk_cluster_id, name }),
-      stored: { cluster: bk_cluster_id, name },
-    })),
+    candidates: () =>
+      nodes.map(({ bk_cluster_id, name }, i) => ({
+        path: `data[${i}].name`,
+        key: keyText({ bk_cluster_id, name }),
+        stored: { cluster: bk_cluster_id, name },
+      })),
     place: (parents: ParentRows) => placeNodes(bizId, nodes, caller.tenant, parents as Parents),
   }
   return createBatch({ deps, caller, origin }, batch, options)
@@ -63,26 +66,25 @@ export function createNodes(
 
 function placeNodes(bizId: number, nodes: readonly CheckedNode[], tenant: string, parents: Parents) {
   const clusters = new Map(parents.clusters.map((c) => [c.id, c]))
-  const hosts = new Map(parents.hosts.map((h) => [h.id, h.bk_biz_id]))
   refuse(
     'bk_cluster_id',
     nodes.map((node) => clusters.get(node.bk_cluster_id)?.bk_biz_id === bizId),
     `no cluster of business ${bizId}`,
   )
-  // A host that nobody knows is in no business.
-  refuse(
-    'bk_host_id',
-    nodes.map((node) => (hosts.get(node.bk_host_id ?? 0) ?? 0) === bizId),
-    `no host of business ${bizId}`,
+  if (parents.hosts !== undefined) {
+    const hosts = new Map(parents.hosts.map((h) => [h.id, h.bk_biz_id]))
+    // A host that nobody knows is in no business.
+    const holds = nodes.map((node) => (hosts.get(node.bk_host_id ?? 0) ?? 0) === bizId)
+    refuse('bk_host_id', holds, `no host of business ${bizId}`)
+  }
+  return nodes.map((node) =>
+    Object.assign(forms(node), {
+      bk_biz_id: bizId,
+      bk_supplier_account: tenant,
+      cluster_uid: clusters.get(node.bk_cluster_id)?.uid || undefined,
+      has_pod: false,
+    }),
   )
-  return nodes.map((node) => ({
-    ...forms(node),
-    bk_biz_id: bizId,
-    bk_supplier_account: tenant,
-    bk_host_id: node.bk_host_id || undefined,
-    cluster_uid: clusters.get(node.bk_cluster_id)?.uid || undefined,
-    has_pod: false,
-  }))
 }
 
 function refuse(what: string, holds: readonly boolean[], message: string): void {

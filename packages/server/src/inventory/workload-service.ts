@@ -56,10 +56,12 @@ export function createWorkloads(
   const options = batchOptions(body)
   const batch = {
     level,
+    bizId,
+    size: workloads.length,
     kind,
     sequence: `workload_${kind.toLowerCase()}_id_seq`,
     parentIds: [[...new Set(workloads.map((w) => w.bk_namespace_id ?? 0))]],
-    candidates: workloads.map(candidateOf(kind)),
+    candidates: () => workloads.map(candidateOf(kind)),
     place: (parents: ParentRows) =>
       placeWorkloads(bizId, workloads, caller.tenant, parents.namespaces as readonly NamespaceParent[]),
   }
