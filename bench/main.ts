@@ -5,6 +5,7 @@ import type { Bench, Report } from './report.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   'pods-create': () => import('./pods-create.ts'),
+  'inventory-write': () => import('./inventory-write.ts'),
   pools: () => import('./pools.ts'),
   fill: () => import('./fill.ts'),
   watch: () => import('./watch.ts'),
