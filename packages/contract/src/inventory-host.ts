@@ -20,14 +20,14 @@ export const AddHostsBody = Type.Object({
 export type AddHostsBody = Static<typeof AddHostsBody>
 export const AddHostsData = Type.Object({ success: Type.Array(Type.String()) })
 
-const AddressCondition = Type.Object({
+export const AddressCondition = Type.Object({
   data: Type.Optional(Nullable(Type.Array(Type.String()))),
   exact: Type.Optional(Nullable(SafeInteger({ description: '1: equal; else each one is a regular expression' }))),
   flag: Type.Optional(Nullable(Type.String({ description: 'bk_host_innerip, bk_host_outerip or both with |' }))),
 })
 export type AddressCondition = Static<typeof AddressCondition>
 
-const ObjectCondition = Type.Object({
+export const ObjectCondition = Type.Object({
   bk_obj_id: Type.Optional(Nullable(Type.String({ description: 'host, biz, set or module' }))),
   fields: Type.Optional(Nullable(FieldNames)),
   condition: Type.Optional(

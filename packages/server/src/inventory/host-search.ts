@@ -75,7 +75,7 @@ export async function searchHosts(
 }
 
 /** In these answers the area is a list of one object (container API reference 10.4). */
-function withAreaObject(host: Record<string, unknown>): View {
+export function withAreaObject(host: Record<string, unknown>): View {
   if (!Object.hasOwn(host, 'bk_cloud_id')) return host
   const id = host.bk_cloud_id
   const area = {
@@ -169,7 +169,7 @@ export async function listHosts(
 type LoosePage = NonNullable<SearchHostsBody['page']>
 
 /** The total, and one page of rows in order of id unless the page says otherwise. */
-async function findHosts(
+export async function findHosts(
   db: Queryable,
   conditions: readonly string[],
   page: LoosePage,
@@ -199,7 +199,7 @@ async function findHosts(
 }
 
 /** Compiles conditions; what cannot be understood in them is the client's 1199006. */
-function readingConditions(compile: () => string[]): string[] {
+export function readingConditions(compile: () => string[]): string[] {
   try {
     return compile()
   } catch (error) {

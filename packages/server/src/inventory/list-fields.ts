@@ -29,25 +29,33 @@ export function filterTypes(object: KubeObject, kind?: WorkloadKind): ReadonlyMa
   return types
 }
 
-/** The columns of an object by wire name. Fields that nothing stores have none: no row matches them. */
-export function columnsByField(object: KubeObject): Columns {
+const columnSets = new Map<KubeObject, Columns>()
+/** The columns of an object by wire name, of the table's alias `rowAlias`. Fields that nothing stores have none: no row matches them. */
+export function columnsFor(object: KubeObject): Columns {
+  const known = columnSets.get(object) ?? columnsByField(object)
+  columnSets.set(object, known)
+  return known
+}
+
+/** The same for another alias. */
+export function columnsByField(object: KubeObject, alias: string = rowAlias): Columns {
   const columns = new Map<string, Column>()
   for (const field of kubeFields[object]) {
     if (field.column === undefined) continue
     if (!('members' in field.column)) {
-      columns.set(field.name, columnOf(field, field.column.name, field.column.type))
+      columns.set(field.name, columnOf(field, alias, field.column.name, field.column.type))
       continue
     }
     const members = Object.entries(field.column.members)
     for (const [member, column] of members)
-      columns.set(`${field.name}.${member}`, columnOf(field, column.name, column.type))
-    columns.set(field.name, { sql: `${rowAlias}.${members[0]?.[1].name}`, storage: 'members' })
+      columns.set(`${field.name}.${member}`, columnOf(field, alias, column.name, column.type))
+    columns.set(field.name, { sql: `${alias}.${members[0]?.[1].name}`, storage: 'members' })
   }
   return columns
 }
 
-function columnOf(field: Field, name: string, type: string): Column {
-  const sql = `${rowAlias}.${name}`
+function columnOf(field: Field, alias: string, name: string, type: string): Column {
+  const sql = `${alias}.${name}`
   // `network` of clusters: text to filters, a list of texts in the row. It matches by its elements, as in the original.
   if (field.type === 'string' && type === 'jsonb')
     return {

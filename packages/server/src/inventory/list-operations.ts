@@ -10,8 +10,9 @@ import { type InventoryOperation, operation } from '../http/cmdb-dialect.ts'
 import type { Database } from '../store/database.ts'
 import type { KubeObject } from './fields.ts'
 import { listInventory } from './list-service.ts'
+import { topologyOperations } from './topology-operations.ts'
 
-/** The six lists of the container API (container API reference 2.2, 2.4). */
+/** The reads of the container half: its six lists, and what asks about its tree (container API reference 2.2, 2.4, 2.5). */
 export function listOperations(db: Database): readonly InventoryOperation[] {
   const list = (object: Exclude<KubeObject, 'workload' | 'container'>, things: string) =>
     operation({
@@ -56,5 +57,6 @@ export function listOperations(db: Database): readonly InventoryOperation[] {
       data: InventoryListData,
       handle: (call, body) => listInventory(db, call.caller, { object: 'container', body }),
     }),
+    ...topologyOperations(db),
   ]
 }

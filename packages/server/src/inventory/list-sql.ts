@@ -2,12 +2,11 @@ import type { WorkloadKind } from '@podyard/contract'
 import type { Caller } from '../http/caller.ts'
 import { ofLabelKey, onlyLabelOf, visibleCounts } from './count-reads.ts'
 import type { KubeObject } from './fields.ts'
-import type { Columns } from './filter/columns.ts'
 import { compileFilter } from './filter/compile.ts'
 import { createParameters, type Parameters } from './filter/parameters.ts'
 import type { Rule } from './filter/rule.ts'
 import { compileSort } from './list-conditions.ts'
-import { columnsByField, rowAlias } from './list-fields.ts'
+import { columnsFor, rowAlias } from './list-fields.ts'
 import type { Page } from './list-page.ts'
 import { visibleTenant } from './list-tenant.ts'
 
@@ -129,11 +128,4 @@ function sharedRows(object: KubeObject, shared: Shared, parameters: Parameters):
   if (object === 'cluster') return `${byId} = any(${parameters.add(shared.clusters, 'bigint[]')})`
   const column = object === 'namespace' ? 'id' : 'bk_namespace_id'
   return `${rowAlias}.${column} = any(${parameters.add(shared.namespaces, 'bigint[]')})`
-}
-
-const columnSets = new Map<KubeObject, Columns>()
-function columnsFor(object: KubeObject): Columns {
-  const known = columnSets.get(object) ?? columnsByField(object)
-  columnSets.set(object, known)
-  return known
 }
