@@ -10,7 +10,7 @@ export default defineConfig({
     // Limits to give up at, not measures: real controllers pause for up to half a minute after a failure.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    // The last line of defence where many processes share a machine that may stand still for seconds. The summary counts it.
+    // The last line of defence where many processes share a machine that may stand still for seconds: see CONTRIBUTING.
     retry: process.env.CI === undefined ? 0 : 1,
     pool: 'threads',
     // They share one control plane, and some restart its API server or remove etcd's history.
