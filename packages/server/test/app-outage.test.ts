@@ -35,13 +35,13 @@ beforeAll(async () => {
     isRoot: false,
   })
   app = await startApp(config, { logger: createLogger({ level: 'silent' }) })
-}, 60_000)
+})
 
 afterAll(async () => {
   await app?.stop()
   await postgres?.stop()
   await rm(dir, { recursive: true, force: true })
-}, 60_000)
+})
 
 type Answer = { readonly status: number; readonly body: Record<string, unknown> }
 
@@ -66,31 +66,53 @@ const calls: Readonly<Record<string, (n: number) => Promise<Answer>>> = {
   'create a business': (n) => send('POST', '/api/v3/biz/0', { bk_biz_name: `biz-${n}`, bk_biz_maintainer: 'ann' }),
 }
 
-/** Calls from all sides until `until` says stop; returns every answer. */
-async function load(until: () => boolean): Promise<(Answer & { readonly call: string })[]> {
+/** Calls from all sides until it is stopped, which returns every answer. */
+function startLoad() {
   const answers: (Answer & { readonly call: string })[] = []
   let n = 1
-  await Promise.all(
+  let isStopped = false
+  const running = Promise.all(
     Object.entries(calls).map(async ([call, run]) => {
-      while (!until()) answers.push({ call, ...(await run(n++)) })
+      while (!isStopped) {
+        answers.push({ call, ...(await run(n++)) })
+        await delay(2)
+      }
     }),
   )
-  return answers
+  return {
+    /** Resolves when every call has had such an answer from now on. */
+    async sees(what: string, suits: (answer: Answer) => boolean): Promise<void> {
+      const from = answers.length
+      await until(`every call ${what}`, () => {
+        const seen = new Set(answers.slice(from).flatMap((answer) => (suits(answer) ? [answer.call] : [])))
+        return seen.size === Object.keys(calls).length
+      })
+    },
+    async stop() {
+      isStopped = true
+      await running
+      return answers
+    },
+  }
 }
 
-async function ready(status: number): Promise<void> {
-  for (const end = performance.now() + 20_000; (await fetch(`${app.url}/readyz`)).status !== status; ) {
-    if (performance.now() > end) throw new Error(`/readyz was not ${status} in 20 s`)
+const isAway = ({ status }: Answer) => status === 503
+
+async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = performance.now() + 60_000; !(await isSo()); ) {
+    if (performance.now() > end) throw new Error(`not in 60 s: ${what}`)
     await delay(20)
   }
 }
+const ready = (status: number) =>
+  until(`/readyz is ${status}`, async () => (await fetch(`${app.url}/readyz`)).status === status)
 
 test('503 in each dialect while it is away, nothing but that, and all is well when it is back', async () => {
   await ready(200)
   await calls['create a pool']?.(0)
 
-  let stopped = false
-  const under = load(() => stopped)
+  const load = startLoad()
+  await load.sees('answered', (answer) => !isAway(answer))
   await postgres.stop()
   await ready(503)
   const away = await Promise.all(
@@ -103,17 +125,20 @@ test('503 in each dialect while it is away, nothing but that, and all is well wh
   }
   expect(away.find(({ call }) => call === 'list pods')?.body).toMatchObject({ code: 1199017, bk_error_code: 1199017 })
 
+  await load.sees('refused', isAway)
+
   postgres = await startPostgres()
   await ready(200)
-  stopped = true
-  const seen = new Set((await under).map(({ status }) => status))
+  await load.sees('answered again', (answer) => !isAway(answer))
+  const answers = await load.stop()
+  const seen = new Set(answers.map(({ status }) => status))
   seen.delete(409) // a change while the controller has one under way
   expect([...seen].sort()).toEqual([200, 404, 503])
 
   // Everything that was acknowledged is there, and new work is done.
   expect((await calls['create a pool']?.(2_000_000))?.body).toMatchObject({ code: 0 })
   expect((await calls['create a business']?.(2_000_000))?.body).toMatchObject({ result: true })
-  const acknowledged = (await under).filter(({ call, status }) => call === 'create a pool' && status === 200)
+  const acknowledged = answers.filter(({ call, status }) => call === 'create a pool' && status === 200)
   const { body } = await send('GET', '/serverless/v1/podpools?limit=1')
   expect((body.result as { count: number }).count).toBeGreaterThanOrEqual(acknowledged.length + 2)
-}, 60_000)
+})
