@@ -8,11 +8,14 @@ import { type Simulator, startSimulator, zeroDelays } from '../src/index.ts'
 
 /**
  * What people do with kubectl, done with the real one (tried with 1.32 and 1.36). Needs the program: KUBECTL, or one on
- * the PATH; skipped without. `npm run test:cluster` gives it the control plane's.
+ * the PATH; skipped without. `.ci/run` gives it the control plane's.
  */
 
 const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'kubectl'))
 const kubectl = process.env.KUBECTL ?? onPath.find((path) => existsSync(path))
+
+/** Each call is a program of 60 MB that starts. */
+const timeout = 300_000
 
 type Result = { readonly code: number; readonly out: string; readonly err: string }
 
@@ -38,7 +41,7 @@ describe.skipIf(kubectl === undefined)(
     function attempt(...args: readonly string[]): Promise<Result> {
       const env = { PATH: process.env.PATH ?? '', HOME: directory, KUBECONFIG: config, KUBECACHEDIR: directory }
       return new Promise((resolve) => {
-        execFile(kubectl ?? '', args, { env, timeout: 45_000 }, (error, out, err) => {
+        execFile(kubectl ?? '', args, { env, timeout: 150_000 }, (error, out, err) => {
           resolve({
             code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1,
             out: out.trim(),
@@ -61,7 +64,7 @@ describe.skipIf(kubectl === undefined)(
     }
 
     const jsonpath = (what: string, path: string) => run('get', what, '-o', `jsonpath={${path}}`)
-    const rolledOut = (name: string) => run('rollout', 'status', `deployment/${name}`, '--timeout=30s')
+    const rolledOut = (name: string) => run('rollout', 'status', `deployment/${name}`, '--timeout=120s')
 
     function manifest(
       name: string,
@@ -85,7 +88,7 @@ describe.skipIf(kubectl === undefined)(
     }
 
     test('create: a deployment, a config map, a secret, a namespace, a service account, a file', {
-      timeout: 60_000,
+      timeout,
     }, async () => {
       expect(await run('create', 'deployment', 'made', '--image=nginx', '--replicas=2', '--port=80')).toBe(
         'deployment.apps/made created',
@@ -112,7 +115,7 @@ describe.skipIf(kubectl === undefined)(
       )
     })
 
-    test('patch, scale, label, annotate, set, restart, undo', { timeout: 90_000 }, async () => {
+    test('patch, scale, label, annotate, set, restart, undo', { timeout }, async () => {
       await run('create', '-f', await file('changed.json', manifest('changed')))
       const at = 'deployment/changed'
       const strategic = {
@@ -150,7 +153,7 @@ describe.skipIf(kubectl === undefined)(
       expect(await jsonpath(at, '.spec.template.spec.containers[0].image')).toBe('i:2')
     })
 
-    test('describe and get -o yaml', { timeout: 60_000 }, async () => {
+    test('describe and get -o yaml', { timeout }, async () => {
       await run('create', '-f', await file('described.json', manifest('described')))
       await rolledOut('described')
       const hpa = {
@@ -176,7 +179,7 @@ describe.skipIf(kubectl === undefined)(
       )
     })
 
-    test('apply and diff, on the client and on the server', { timeout: 60_000 }, async () => {
+    test('apply and diff, on the client and on the server', { timeout }, async () => {
       const first = await file('applied.json', manifest('applied'))
       expect(await run('apply', '-f', first)).toBe('deployment.apps/applied created')
       const changed = await file('applied.json', manifest('applied', { image: 'i:2', env: ['A'] }))
@@ -202,9 +205,9 @@ describe.skipIf(kubectl === undefined)(
       expect(await jsonpath('deployment/applied', '.spec.replicas')).toBe('2')
     })
 
-    test('wait, cordon, drain', { timeout: 60_000 }, async () => {
+    test('wait, cordon, drain', { timeout }, async () => {
       await run('create', '-f', await file('drained.json', manifest('drained', { replicas: 3 })))
-      await run('wait', '--for=condition=Available', 'deployment/drained', '--timeout=30s')
+      await run('wait', '--for=condition=Available', 'deployment/drained', '--timeout=120s')
       await rolledOut('drained')
       const node = (await jsonpath('pods', '.items[0].spec.nodeName')).trim()
       expect(await run('cordon', node)).toBe(`node/${node} cordoned`)
@@ -214,7 +217,7 @@ describe.skipIf(kubectl === undefined)(
         '--ignore-daemonsets',
         '--force',
         '--delete-emptydir-data',
-        '--timeout=30s',
+        '--timeout=120s',
       )
       expect(drained).toContain(`node/${node} drained`)
       const left = await run('get', 'pods', '-A', '--field-selector', `spec.nodeName=${node}`, '-o', 'name')
@@ -223,11 +226,11 @@ describe.skipIf(kubectl === undefined)(
       await rolledOut('drained')
     })
 
-    test('delete: waiting, foreground, orphan, forced', { timeout: 60_000 }, async () => {
+    test('delete: waiting, foreground, orphan, forced', { timeout }, async () => {
       for (const name of ['gone-a', 'gone-b', 'gone-c'])
         await run('create', '-f', await file(`${name}.json`, manifest(name)))
       for (const name of ['gone-a', 'gone-b', 'gone-c']) await rolledOut(name)
-      await run('delete', 'deployment', 'gone-a', '--cascade=foreground', '--wait', '--timeout=30s')
+      await run('delete', 'deployment', 'gone-a', '--cascade=foreground', '--wait', '--timeout=120s')
       expect(await run('get', 'replicasets,pods', '-l', 'app=gone-a', '-o', 'name')).toBe('')
       await run('delete', 'deployment', 'gone-b', '--cascade=orphan')
       expect(await run('get', 'replicasets,pods', '-l', 'app=gone-b', '-o', 'name')).toMatch(
@@ -237,11 +240,11 @@ describe.skipIf(kubectl === undefined)(
       const forced = await attempt('delete', 'pod', '-l', 'app=gone-c', '--grace-period=0', '--force')
       expect([forced.code, forced.err]).toEqual([0, expect.stringContaining('Warning: Immediate deletion')])
       await run('run', 'single', '--image=i', '--restart=Never')
-      await run('wait', '--for=condition=Ready', 'pod/single', '--timeout=30s')
-      await run('delete', 'pod', 'single', '--wait=true', '--timeout=30s')
+      await run('wait', '--for=condition=Ready', 'pod/single', '--timeout=120s')
+      await run('delete', 'pod', 'single', '--wait=true', '--timeout=120s')
       expect((await attempt('get', 'pod', 'single')).err).toBe('Error from server (NotFound): pods "single" not found')
       await run('create', 'namespace', 'gone')
-      await run('delete', 'namespace', 'gone', '--timeout=30s')
+      await run('delete', 'namespace', 'gone', '--timeout=120s')
       expect(await run('get', 'namespace', 'gone', '--ignore-not-found')).toBe('')
     })
   },
