@@ -8,6 +8,7 @@ import {
   resources,
   withoutManagedFields,
 } from './kube/index.ts'
+import { createPodHolds } from './instances/pod-holds.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
@@ -34,6 +35,8 @@ export type ControllersOptions = {
   readonly db: Database
   readonly cluster: ProvidedCluster
   readonly poolChanges: PoolChanges
+  /** Pods of these pools became ready: whoever waits for them is served. */
+  readonly match: (poolIds: readonly number[]) => void
   readonly template: PoolTemplate
   readonly logger: Logger
   readonly metrics: Metrics
@@ -75,6 +78,7 @@ export function runControllers(options: ControllersOptions): Controllers {
       db,
       lease,
       kube: cluster.kube,
+      holds: createPodHolds({ db, lease, match: options.match }),
       reflectors,
       namespace: cluster.namespace,
       template: options.template,

@@ -11,7 +11,7 @@ import { buildServer } from './http/server.ts'
 import { registerServerless } from './http/serverless-dialect.ts'
 import { addInstanceRoutes } from './instances/instance-routes.ts'
 import { createInstanceService } from './instances/instance-service.ts'
-import { createPodCloser } from './instances/pod-holds-store.ts'
+import { createPodCloser } from './instances/pod-holds.ts'
 import { businessOperations } from './inventory/business-operations.ts'
 import { hostOperations } from './inventory/host-operations.ts'
 import { kubeOperations } from './inventory/kube-operations.ts'
@@ -127,7 +127,16 @@ export async function startApp(
     stops.push(() => cluster.stop())
 
     const running = new AbortController()
-    const controllers = runControllers({ config, db, cluster, poolChanges, template, logger, metrics })
+    const controllers = runControllers({
+      config,
+      db,
+      cluster,
+      poolChanges,
+      match: instances.match,
+      template,
+      logger,
+      metrics,
+    })
     const listening = poolChanges.listen(running.signal)
     const reading = events.run(running.signal)
     const leading = runWhileLeading(

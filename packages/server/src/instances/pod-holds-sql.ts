@@ -1,5 +1,3 @@
-import { detailSql, movedColumns, movedNames } from './instance-row.ts'
-
 /**
  * The statements by which the pool controller's findings reach the tables of instances. Many pods in each; what a
  * statement's order or lock is for is said beside it.
@@ -54,14 +52,19 @@ export const takeAway = {
     update shared_pod s set eligible = false from pods p where s.pod_uid = p.pod_uid and s.eligible`,
 }
 
+/** A row that says gone keeps those that end what ran there from asking for a deletion. */
 export const forgetGone = {
   name: 'holds-forget-gone',
   text: `with pods as materialized (select unnest($1::text[]) as pod_uid),
-    shared as (delete from shared_pod s using pods p where s.pod_uid = p.pod_uid)
+    shared as (delete from shared_pod s using pods p where s.pod_uid = p.pod_uid),
+    held as (
+      insert into retired (pod_uid, pool_id, pod_name, namespace, reason, gone_at)
+        select distinct on (n.pod_uid) n.pod_uid, n.pool_id, n.pod_name, n.namespace, 'lost', instance_now()
+        from instance n join pods p using (pod_uid) order by n.pod_uid
+        on conflict do nothing)
     update retired r set gone_at = instance_now() from pods p where r.pod_uid = p.pod_uid and r.gone_at is null`,
 }
 
-/** Pods whose containers ended with an instance on them are to be deleted. */
 export const retireEnded = {
   name: 'holds-retire-ended',
   text: `with ended as materialized (
@@ -72,17 +75,9 @@ export const retireEnded = {
       select pod_uid, pool_id, pod_name, namespace, 'lost' from ended on conflict do nothing`,
 }
 
-/** What ran on these pods is lost. The events come last, see docs/adr/0008. */
-export const loseInstances = {
-  name: 'holds-lose-instances',
-  text: `with lost as (delete from instance n where n.pod_uid = any($1::text[]) returning n.*),
-    past as (
-      insert into instance_past (${movedNames}, ended_at, reason)
-        select ${movedColumns('n', "'lost'")}, instance_now(), 'lost' from lost n returning id),
-    told as materialized (select n.* from lost n where n.id in (select id from past) order by n.no)
-    insert into event (resource, type, object_id, biz_id, detail)
-      select 'instance', 'delete', n.no, n.bk_biz_id,
-        ${detailSql('n', { state: "'lost'", ended: 'instance_now()', reason: "'lost'" })} from told n`,
+export const instancesOn = {
+  name: 'holds-instances-on',
+  text: `select id from instance where pod_uid = any($1::text[]) order by id`,
 }
 
 /** One row per pod and table; a uid that moves from one table to the next while pages are read is in one of them always. */

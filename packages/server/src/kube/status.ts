@@ -106,3 +106,10 @@ function parseJson(text: string): unknown {
     return undefined
   }
 }
+
+/** A write named the uid of another object than the one that has the name now. */
+export function isOtherObject(error: unknown): boolean {
+  if (!(error instanceof KubeError)) return false
+  // Deletes have preconditions, patches change an immutable field.
+  return error.code === 409 || (error.code === 422 && error.causes.some((cause) => cause.field === 'metadata.uid'))
+}

@@ -12,6 +12,8 @@ export type PoolReflectors = {
   readonly horizontalPodAutoscalers: Reflector<V2HorizontalPodAutoscaler>
 }
 
+const isLeaving = (entry: PoolEntry, uid: string) => entry.deleting.has(uid) || entry.retired.has(uid)
+
 export type ClusterFeedOptions = {
   readonly reflectors: PoolReflectors
   readonly namespace: string
@@ -82,7 +84,7 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
     const uid = pod.metadata?.uid ?? ''
     const entry = options.entryByUid(poolUidOfPod(pod) ?? '')
     const owner = pod.metadata?.ownerReferences?.find((reference) => reference.controller === true)
-    if (entry === undefined || entry.deleting.has(uid) || owner?.kind !== 'Deployment') return
+    if (entry === undefined || isLeaving(entry, uid) || owner?.kind !== 'Deployment') return
     if (!index.hasBeenReady(pod))
       options.onLost(entry, `pod ${pod.metadata?.name} was deleted by somebody else before it was ready`)
   }
@@ -90,7 +92,10 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
   function onPodOf(poolUid: string | undefined, before: V1Pod | undefined, after: V1Pod | undefined): void {
     const entry = poolUid === undefined ? undefined : options.entryByUid(poolUid)
     if (entry === undefined) return
-    if (after === undefined) entry.deleting.delete(before?.metadata?.uid ?? '')
+    if (after === undefined) {
+      const uid = before?.metadata?.uid ?? ''
+      for (const uids of [entry.deleting, entry.retired, entry.held]) uids.delete(uid)
+    }
     options.wake(entry.pool.uid)
   }
 

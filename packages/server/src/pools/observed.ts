@@ -1,6 +1,7 @@
 import type { V1Deployment, V1Pod, V1ReplicaSet, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
 import { managedByLabel, managedByValue, onDemandAnnotation, poolUidAnnotation } from './names.ts'
 import type { PodView } from './plan-types.ts'
+import { deletionCostOf, isDetached, isMarked } from './pod-facts.ts'
 
 /** What the plan needs to know of objects, read out of them once, when they change. Pure. */
 
@@ -40,19 +41,11 @@ export function toPodView(pod: V1Pod): PodView {
     failing: isDeleting ? undefined : podFailure(pod),
     isOnDemand: metadata?.annotations?.[onDemandAnnotation] === 'true',
     isFinished: phase === 'Failed' || phase === 'Succeeded',
-    isBusy: isBusy(pod),
+    isBusy: isMarked(pod),
+    isDetached: isDetached(pod),
+    deletionCost: deletionCostOf(pod),
     trouble: isReady || isDeleting ? undefined : podTrouble(pod),
   }
-}
-
-/** Runs an instance, by the marks that its binding leaves on the pod (pool API reference 6.2). */
-function isBusy(pod: V1Pod): boolean {
-  const { labels = {}, annotations = {} } = pod.metadata ?? {}
-  return (
-    labels.instanceStatus !== undefined ||
-    labels['schedule-policy'] !== undefined ||
-    annotations['cluster-autoscaler.kubernetes.io/safe-to-evict'] === 'false'
-  )
 }
 
 /** What containers wait for that does not pass by itself, or not soon. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { keptPods, planPool } from './plan.ts'
+import { planPool } from './plan.ts'
+import { keptPods } from './plan-pods.ts'
 import type { PodView, PoolDesired, PoolObserved } from './plan-types.ts'
 
 const now = 1_000_000
@@ -8,6 +9,7 @@ const desired = {
   uid: 'u',
   spec: { size: 2, maxSize: 6, podPendingDurationThreshold: 0 },
   scalable: true,
+  draining: false,
   status: 4,
   word: 'Running',
   notes: [],

@@ -26,6 +26,9 @@ type Model = {
   wantsHpa: boolean
   pods: PodView[]
   creating: number
+  steps: number
+  owed: number
+  isClosed: boolean
   failures: Partial<Record<Step, Failure>>
   /** What the cluster answers to the next write. */
   refuses: Omit<Failure, 'retryAt'> | undefined
@@ -38,6 +41,7 @@ type Move =
   | { readonly kind: 'creations'; readonly isLost: boolean }
   | { readonly kind: 'refuse'; readonly isFinal: boolean }
   | { readonly kind: 'accept' | 'delete' | 'remove-deployment' | 'replace-deployment' | 'edit' | 'forget' }
+  | { readonly kind: 'request' | 'drain' | 'undrain' }
   | { readonly kind: 'scale'; readonly replicas: number }
   | { readonly kind: 'put'; readonly size: number; readonly more: number }
 
@@ -52,6 +56,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       { kind: 'pod-busy' },
       { kind: 'gc' },
       { kind: 'time' },
+      { kind: 'request' },
       { kind: 'creations', isLost: false },
       { kind: 'creations', isLost: true },
     ),
@@ -72,7 +77,13 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.constantFrom<Move>({ kind: 'delete' }, { kind: 'remove-deployment' }, { kind: 'replace-deployment' }),
+    arbitrary: fc.constantFrom<Move>(
+      { kind: 'delete' },
+      { kind: 'drain' },
+      { kind: 'undrain' },
+      { kind: 'remove-deployment' },
+      { kind: 'replace-deployment' },
+    ),
   },
 )
 
@@ -86,6 +97,9 @@ function observe(model: Model): PoolObserved {
     pods: model.pods.filter((pod) => pod.ownerUid === uid),
     strays: model.pods.filter((pod) => pod.ownerKind === 'Deployment' && pod.ownerUid !== uid),
     creating: model.creating,
+    steps: model.steps,
+    owed: model.owed,
+    isClosed: model.isClosed,
     mayCreate: 4 - model.creating,
     fieldNotes: [],
     failures: model.failures,
@@ -100,9 +114,9 @@ function perform(model: Model, action: PoolAction): void {
   const { pool } = model
   if (pool === undefined) throw new Error(`${action.kind} for a pool that is gone`)
   const { deployment } = model
-  const isWrite = !['write-status', 'remove-pool', 'wait-until', 'create-pods'].includes(action.kind)
+  const isWrite = !['write-status', 'remove-pool', 'wait-until', 'create-pods', 'take-steps'].includes(action.kind)
   if (isWrite && model.refuses !== undefined) {
-    const step = action.kind.startsWith('delete') ? 'delete' : action.kind.endsWith('hpa') ? 'hpa' : 'deployment'
+    const step = /^(delete|close)/.test(action.kind) ? 'delete' : action.kind.endsWith('hpa') ? 'hpa' : 'deployment'
     model.failures = { ...model.failures, [step]: { ...model.refuses, retryAt: model.now + 1_000 } }
     return
   }
@@ -143,17 +157,34 @@ function perform(model: Model, action: PoolAction): void {
     case 'delete-deployment':
       expect(deployment?.isOurs).toBe(true)
       expect(pool.status).toBe(6)
+      expect(model.isClosed).toBe(true)
       if (deployment !== undefined) model.deployment = { ...deployment, isDeleting: true }
       break
     case 'create-pods': {
       expect(pool.scalable).toBe(true)
       expect([0, 2, 1, 3, 4]).toContain(pool.status)
+      expect(pool.draining).toBe(false)
       model.creating += action.count
-      const living = ownPods(model)
-      expect(living.length + model.creating).toBeLessThanOrEqual(pool.spec.size)
+      const most = action.isReserved ? pool.spec.size : pool.spec.maxSize
+      expect(ownPods(model).length + model.creating).toBeLessThanOrEqual(most)
+      if (!action.isReserved) model.owed -= action.count
+      expect(model.owed).toBeGreaterThanOrEqual(0)
       expect(pool.spec.size).toBeLessThanOrEqual(pool.spec.maxSize)
       break
     }
+    case 'take-steps': {
+      expect(pool.scalable).toBe(true)
+      expect(pool.draining).toBe(false)
+      expect(action.limit).toBeGreaterThan(0)
+      const taken = Math.min(action.limit, model.steps)
+      model.steps -= taken
+      model.owed += taken
+      break
+    }
+    case 'close-pool':
+      expect(pool.status).toBe(6)
+      model.isClosed = true
+      break
     case 'delete-pods': {
       const gone = new Set(action.pods.map((pod) => pod.uid))
       const living = ownPods(model)
@@ -227,6 +258,13 @@ function play(model: Model, move: Move): void {
     case 'time':
       model.now += 60_000
       break
+    case 'request':
+      model.steps += 1
+      break
+    case 'drain':
+    case 'undrain':
+      client({ draining: move.kind === 'drain' })
+      break
     case 'creations':
       finishCreations(model, move.isLost)
       break
@@ -243,6 +281,8 @@ function play(model: Model, move: Move): void {
       // The controller was killed: what it only held in memory is gone, what was on its way has arrived.
       finishCreations(model, false)
       model.failures = {}
+      model.owed = 0
+      model.isClosed = false
       if (deployment !== undefined) model.deployment = { ...deployment, isMadeHere: false }
       break
     case 'scale':
@@ -321,6 +361,7 @@ const start = fc.record({ size: fc.nat(4), more: fc.nat(3), wantsHpa: fc.boolean
       uid: 'u',
       spec: { size, maxSize: size + more, podPendingDurationThreshold: 0 } as PoolSpec,
       scalable: more > 0,
+      draining: false,
       status: 0,
       word: '',
       notes: [],
@@ -332,6 +373,9 @@ const start = fc.record({ size: fc.nat(4), more: fc.nat(3), wantsHpa: fc.boolean
     wantsHpa: wantsHpa && more === 0,
     pods: [],
     creating: 0,
+    steps: 0,
+    owed: 0,
+    isClosed: false,
     failures: {},
     refuses: undefined,
     uids: 0,
@@ -355,17 +399,29 @@ test('whatever happens the rules hold, and in peace every pool comes to rest', (
         plan = step(model)
       }
       expect(plan.filter((action) => action.kind !== 'wait-until')).toEqual([])
+      if (model.pool?.scalable === true && model.pool.status === 4 && !model.pool.draining) {
+        // Whoever could be served by a step has got it.
+        const full = model.steps + model.owed === 0 || ownPods(model).length >= model.pool.spec.maxSize
+        expect(full).toBe(true)
+      }
 
       const { pool, deployment } = model
       if (pool === undefined || pool.status === 5) return
       const living = observe(model).pods.filter((pod) => !pod.isDeleting && !pod.isFinished)
       expect(pool.status).toBe(4)
       expect(deployment?.isOurs).toBe(true)
+      if (pool.draining) {
+        expect(living.every((pod) => pod.isBusy)).toBe(true)
+        return
+      }
       if (pool.scalable) {
         expect(living.length).toBeGreaterThanOrEqual(pool.spec.size)
         if (living.every((pod) => !pod.isBusy)) expect(living.length).toBeLessThanOrEqual(pool.spec.maxSize)
         expect(deployment?.replicas).toBe(0)
-      } else if (!model.wantsHpa) expect(deployment?.replicas).toBe(pool.spec.size)
+      } else if (!model.wantsHpa) {
+        const busy = living.filter((pod) => pod.isBusy).length
+        expect(deployment?.replicas).toBe(Math.max(busy, pool.spec.size))
+      }
       expect(pool.readyCount).toBe(living.length)
     }),
     { numRuns: 2_000 },

@@ -1,3 +1,4 @@
+import { wantedReplicas } from './plan-pods.ts'
 import type { DeploymentView, PoolAction, PoolDesired, PoolMemory, PoolObserved } from './plan-types.ts'
 import { countReady, normal, waits, warning, write } from './plan-write.ts'
 import { type PoolEventDraft, type PoolStatus, pendingThresholdSeconds, poolStatus } from './pool.ts'
@@ -9,12 +10,13 @@ export function settle(
   deployment: DeploymentView,
   now: number,
 ): PoolAction[] {
-  const { size } = desired.spec
+  const size = desired.draining ? 0 : desired.spec.size
   const ready = countReady(observed)
   const isAutoscaled = observed.hpaWanted.kind === 'wanted'
   const goal = isAutoscaled ? Math.min(size, deployment.replicas) : size
   // Pods that a refused change would have taken away are no sign that it was made.
-  const isScaled = isAutoscaled || desired.scalable || deployment.replicas === size
+  const replicas = wantedReplicas(desired, observed)
+  const isScaled = isAutoscaled || desired.scalable || deployment.replicas === replicas
   const status = nextStatus(desired.status, ready >= goal && isScaled)
   const before: PoolMemory = desired.observed
   const thresholdSeconds = pendingThresholdSeconds(desired.spec)
@@ -46,7 +48,7 @@ export function settle(
     ...write(desired, {
       status,
       word: words[status],
-      notes: [...observed.fieldNotes, ...degraded, ...troubles, ...refusals],
+      notes: [...drainNotes(desired, observed), ...observed.fieldNotes, ...degraded, ...troubles, ...refusals],
       readyCount: ready,
       observed: {
         deploymentUid: deployment.uid,
@@ -57,6 +59,13 @@ export function settle(
     }),
     ...waits(now, ...Object.values(observed.failures), isDegraded ? undefined : { retryAt: saysAt }),
   ]
+}
+
+function drainNotes(desired: PoolDesired, observed: PoolObserved): string[] {
+  if (!desired.draining) return []
+  const held = observed.pods.filter((pod) => pod.isBusy && !pod.isDeleting).length + (observed.detached ?? 0)
+  const kept = held === 0 ? '' : `, ${held} ${held === 1 ? 'pod is' : 'pods are'} held`
+  return [`draining: nothing new is handed out${kept}`]
 }
 
 export const words = { 1: 'Creating', 3: 'Updating', 4: 'Running' } as const

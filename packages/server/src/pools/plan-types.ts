@@ -23,8 +23,14 @@ export type PodView = {
   readonly isOnDemand?: boolean
   /** Phase Failed or Succeeded: it will never be ready again. */
   readonly isFinished: boolean
-  /** Runs an instance: never taken away. */
+  /** Runs an instance, as far as is known: whoever takes pods away asks the tables. */
   readonly isBusy: boolean
+  /** Left its Deployment for an exclusive instance. */
+  readonly isDetached?: boolean
+  /** Retired, but nobody has told the cluster yet; `isDeleting` is true as well. */
+  readonly isRetired?: boolean
+  /** How its ReplicaSet ranks it as a victim. */
+  readonly deletionCost?: number
   /** Why it does not start, in the cluster's words. */
   readonly trouble: string | undefined
 }
@@ -76,14 +82,25 @@ export type PoolObserved = {
   readonly hpa: HpaView | undefined
   /** What the pool's text asks for. */
   readonly hpaWanted: { readonly kind: 'none' | 'wanted' } | { readonly kind: 'invalid'; readonly reason: string }
-  /** Pods whose controller is the pool's Deployment, or a ReplicaSet of it. */
+  /**
+   * Pods whose controller is the pool's Deployment, or a ReplicaSet of it; those of a scalable pool also while an instance
+   * has them to itself.
+   */
   readonly pods: readonly PodView[]
+  /** Pods of a fixed pool that instances have to themselves: none of its size. */
+  readonly detached?: number
   /** Pods that Podyard made for this pool and whose Deployment is gone. */
   readonly strays: readonly PodView[]
   /** Pods that are being created and are not in `pods` yet, those with an unknown outcome included. */
   readonly creating: number
   /** How many more creations may be begun now. */
   readonly mayCreate: number
+  /** Scale-up steps that requests in line want. */
+  readonly steps?: number
+  /** Steps that were taken and whose pods are not made yet. */
+  readonly owed?: number
+  /** Nobody can get a pod any more, and what exclusive instances have survives the Deployment. False: that is to be made so. */
+  readonly isClosed?: boolean
   /** Pods that autoscaling wants, in use or idle; undefined: nothing beyond the pool's size. */
   readonly wanted?: number | undefined
   /** Pods that are kept without being wanted any more, to be taken away now. */
@@ -105,7 +122,7 @@ export type PoolMemory = {
 
 export type PoolDesired = Pick<
   Pool,
-  'id' | 'uid' | 'spec' | 'scalable' | 'status' | 'word' | 'notes' | 'readyCount' | 'observed'
+  'id' | 'uid' | 'spec' | 'scalable' | 'draining' | 'status' | 'word' | 'notes' | 'readyCount' | 'observed'
 >
 
 /** What is to be written to the pool's row; members that stay are left out. */
@@ -118,7 +135,7 @@ export type StatusWrite = {
   readonly events?: readonly PoolEventDraft[]
 }
 
-export type DeleteReason = 'above max_size' | 'not wanted' | 'finished' | 'deployment is gone'
+export type DeleteReason = 'above max_size' | 'not wanted' | 'drained' | 'finished' | 'deployment is gone'
 
 export type PoolAction =
   | { readonly kind: 'create-hpa' }
@@ -127,15 +144,24 @@ export type PoolAction =
   | { readonly kind: 'create-deployment' }
   /** Restores what somebody edited. */
   | { readonly kind: 'restore-deployment'; readonly fields: readonly string[] }
-  /** Marks the victims as cheapest to delete, then sets replicas. */
+  /**
+   * Retires the victims (those that are held stay, and replicas with them), ranks them and those that are leaving already
+   * as the first to go and what is held as the last, then sets replicas.
+   */
   | {
       readonly kind: 'scale-deployment'
       readonly from: number
       readonly to: number
-      readonly victims: readonly string[]
+      readonly victims: readonly PodView[]
+      readonly leaving: readonly PodView[]
     }
   | { readonly kind: 'delete-deployment' }
   | { readonly kind: 'create-pods'; readonly count: number; readonly isReserved: boolean }
+  /** Takes steps that requests want, for good. */
+  | { readonly kind: 'take-steps'; readonly limit: number }
+  /** Nobody gets a pod any more; what exclusive instances have leaves the Deployment. */
+  | { readonly kind: 'close-pool' }
+  /** Retires those that nobody holds, and deletes them. */
   | { readonly kind: 'delete-pods'; readonly pods: readonly PodView[]; readonly reason: DeleteReason }
   | { readonly kind: 'write-status'; readonly write: StatusWrite }
   | { readonly kind: 'remove-pool' }

@@ -23,6 +23,7 @@ function pool({ size = 2, maxSize = size, ...given }: Given = {}): PoolDesired {
     uid: 'u',
     spec: { size, maxSize, podPendingDurationThreshold: 0 } as PoolSpec,
     scalable: maxSize > size,
+    draining: false,
     status,
     word: ['', 'Creating', 'Running', 'Updating', 'Running', 'pool already exists', 'Running'][status] ?? '',
     notes: [],
@@ -271,7 +272,7 @@ describe('an update', () => {
   test('scales up, and is updating', () => {
     const updated = pool({ status: 2, size: 4, readyCount: 2 })
     expect(planPool(updated, cluster({ deployment: ours, pods: pods(2) }), now)).toEqual([
-      { kind: 'scale-deployment', from: 2, to: 4, victims: [] },
+      { kind: 'scale-deployment', from: 2, to: 4, victims: [], leaving: [] },
     ])
     const scaled = cluster({ deployment: { ...ours, replicas: 4 }, pods: pods(2) })
     expect(written(planPool(updated, scaled, now))).toMatchObject({ status: 3, word: 'Updating' })
@@ -281,18 +282,25 @@ describe('an update', () => {
     expect(written(planPool(updated, cluster({ deployment: ours, pods: pods(2) }), now))).toMatchObject({ status: 4 })
   })
   test('scales down by idle pods, the unready and the newest first', () => {
-    const observed = cluster({
-      deployment: { ...ours, replicas: 4 },
-      pods: [
-        pod({ name: 'old', createdAt: 1 }),
-        pod({ name: 'busy', createdAt: 9, isBusy: true }),
-        pod({ name: 'new', createdAt: 5 }),
-        pod({ name: 'starting', createdAt: 0, isReady: false }),
-      ],
-    })
+    const [old, busy] = [pod({ name: 'old', createdAt: 1 }), pod({ name: 'busy', createdAt: 9, isBusy: true })]
+    const fresh = pod({ name: 'new', createdAt: 5 })
+    const starting = pod({ name: 'starting', createdAt: 0, isReady: false })
+    const observed = cluster({ deployment: { ...ours, replicas: 4 }, pods: [old, busy, fresh, starting] })
     expect(planPool(pool({ status: 2, size: 2 }), observed, now)).toEqual([
-      { kind: 'scale-deployment', from: 4, to: 2, victims: ['starting', 'new'] },
+      { kind: 'scale-deployment', from: 4, to: 2, victims: [starting, fresh], leaving: [] },
     ])
+  })
+  test('scales down by as many as there are too many, those that leave anyway among them', () => {
+    const leaving = pod({ isDeleting: true, isRetired: true, isReady: false })
+    const observed = cluster({ deployment: { ...ours, replicas: 5 }, pods: [leaving, ...pods(2)] })
+    const [action] = planPool(pool({ status: 2, size: 1 }), observed, now)
+    expect(action).toMatchObject({ from: 5, to: 1, victims: [observed.pods[1]], leaving: [leaving] })
+  })
+  test('never has fewer replicas than pods are in use', () => {
+    const observed = cluster({ deployment: { ...ours, replicas: 4 }, pods: [...pods(3, { isBusy: true }), pod()] })
+    expect(planPool(pool({ status: 2, size: 1 }), observed, now)[0]).toMatchObject({ from: 4, to: 3 })
+    const gone = cluster({ deployment: { ...ours, replicas: 3 }, pods: [...pods(2, { isBusy: true }), pod()] })
+    expect(planPool(pool({ status: 3, size: 1 }), gone, now)[0]).toMatchObject({ from: 3, to: 2 })
   })
   test('sets replicas once under an autoscaler', () => {
     const hpa = { isOurs: true, isDeleting: false, drift: [] }
@@ -435,6 +443,7 @@ describe('a scalable pool', () => {
       from: 2,
       to: 0,
       victims: [],
+      leaving: [],
     })
   })
 })

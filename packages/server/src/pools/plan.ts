@@ -1,9 +1,8 @@
+import { chooseVictims, deletePods, planPods, wantedReplicas } from './plan-pods.ts'
 import { settle, words } from './plan-settle.ts'
 import type {
-  DeleteReason,
   DeploymentView,
   Failure,
-  PodView,
   PoolAction,
   PoolDesired,
   PoolMemory,
@@ -40,6 +39,7 @@ function planRemoval(desired: PoolDesired, observed: PoolObserved, now: number):
   const failure = failures.delete
   const actions: PoolAction[] = []
   if (mayTry(failure, now)) {
+    if (observed.isClosed === false) return [{ kind: 'close-pool' }]
     if (ours !== undefined && !ours.isDeleting) actions.push({ kind: 'delete-deployment' })
     if (oursHpa !== undefined && !oursHpa.isDeleting) actions.push({ kind: 'delete-hpa' })
     if (ours === undefined && strays.length > 0) actions.push(deletePods(observed, strays, 'deployment is gone'))
@@ -157,91 +157,21 @@ function planDeployment(
   const actions: PoolAction[] = []
   if (deployment.drift.length > 0) actions.push({ kind: 'restore-deployment', fields: deployment.drift })
   const replicas = wantedReplicas(desired, observed)
-  if (replicas !== undefined && replicas !== deployment.replicas) {
-    const victims = takeable(observed.pods).slice(0, Math.max(0, deployment.replicas - replicas))
+  if (replicas !== undefined && replicas !== deployment.replicas)
     actions.push({
       kind: 'scale-deployment',
       from: deployment.replicas,
       to: replicas,
-      victims: desired.scalable ? [] : victims.map((pod) => pod.name),
+      ...(desired.scalable || replicas > deployment.replicas
+        ? { victims: [], leaving: [] }
+        : chooseVictims(observed, replicas)),
     })
-  }
   return actions
-}
-
-/** Undefined: somebody else's business. An autoscaler sets replicas, but a change of the pool sets them once. */
-function wantedReplicas(desired: PoolDesired, observed: PoolObserved): number | undefined {
-  if (desired.scalable) return 0
-  const isAutoscaled = observed.hpaWanted.kind === 'wanted'
-  return !isAutoscaled || desired.status === poolStatus.update ? desired.spec.size : undefined
 }
 
 function needsPatch(desired: PoolDesired, observed: PoolObserved, deployment: DeploymentView): boolean {
   const replicas = wantedReplicas(desired, observed)
   return deployment.drift.length > 0 || (replicas !== undefined && replicas !== deployment.replicas)
-}
-
-/** Pods that a scalable pool has at least: its size, or what autoscaling wants beyond it. */
-export function keptPods({ size, maxSize }: PoolDesired['spec'], wanted: number | undefined): number {
-  return Math.min(maxSize, Math.max(size, wanted ?? 0))
-}
-
-/** The pods of a scalable pool: as many as are kept at least, idle ones away above `max_size`. */
-function planPods(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
-  const { maxSize } = desired.spec
-  const kept = keptPods(desired.spec, observed.wanted)
-  const actions: PoolAction[] = []
-  // Those of a ReplicaSet go by themselves: somebody had given the Deployment replicas.
-  const own = observed.pods.filter((pod) => pod.ownerKind === 'Deployment' && !pod.isDeleting)
-  const living = own.filter((pod) => !pod.isFinished)
-  const finished = own.filter((pod) => pod.isFinished && !pod.isBusy)
-  if (mayTry(observed.failures.delete, now)) {
-    if (finished.length > 0) actions.push(deletePods(observed, finished, 'finished'))
-    const strays = observed.strays.filter((pod) => !pod.isDeleting && !pod.isBusy)
-    if (strays.length > 0) actions.push(deletePods(observed, strays, 'deployment is gone'))
-    const above = living.length + observed.creating - maxSize
-    const idle = takeable(living)
-    if (above > 0 && idle.length > 0) actions.push(deletePods(observed, idle.slice(0, above), 'above max_size'))
-    // Those that requests asked for go by their own idle time.
-    const beyond = Math.min(observed.surplus ?? 0, living.length + observed.creating - kept)
-    const unwanted = idle.filter((pod) => pod.isOnDemand !== true).slice(0, Math.max(0, beyond))
-    if (above <= 0 && unwanted.length > 0) actions.push(deletePods(observed, unwanted, 'not wanted'))
-  }
-  const trial = onTrial(observed, living, now)
-  const mayCreate =
-    trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - living.length - observed.creating)
-  const missing = Math.min(kept - living.length - observed.creating, mayCreate)
-  if (missing > 0 && mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now))
-    actions.push({ kind: 'create-pods', count: missing, isReserved: true })
-  return trial === undefined ? actions : [...actions, ...waits(now, trial)]
-}
-
-/**
- * Where pods ended before they were of use, one shows whether that is still so, for as long as the pool had to wait for
- * it, before the others are made. Undefined when none has to; `retryAt` is when the one will have shown it.
- */
-function onTrial(
-  observed: PoolObserved,
-  living: readonly PodView[],
-  now: number,
-): { readonly retryAt: number } | undefined {
-  const { start } = observed.failures
-  if (start === undefined) return undefined
-  const provenAt = living.filter((pod) => pod.isReady).map((pod) => (pod.readySince ?? -Infinity) + (start.waitMs ?? 0))
-  const retryAt = Math.min(...provenAt)
-  return retryAt <= now ? undefined : { retryAt }
-}
-
-/** After a refusal one shows whether deletions are possible again. */
-function deletePods(observed: PoolObserved, pods: readonly PodView[], reason: DeleteReason): PoolAction {
-  return { kind: 'delete-pods', pods: observed.failures.delete === undefined ? pods : pods.slice(0, 1), reason }
-}
-
-/** Pods that may be taken away, those that are missed least first: not ready ones, then the newest. */
-function takeable(pods: readonly PodView[]): PodView[] {
-  return pods
-    .filter((pod) => !pod.isDeleting && !pod.isBusy)
-    .sort((a, b) => Number(a.isReady) - Number(b.isReady) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))
 }
 
 function fail(desired: PoolDesired, observed: PoolObserved, word: string, notes: readonly string[]): PoolAction[] {

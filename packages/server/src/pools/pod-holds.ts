@@ -1,6 +1,6 @@
 /**
  * What the controller of pools tells and asks about who may have which pod. The tables behind it are those of instances;
- * `instances/pod-holds-store.ts` implements this, so that pools need not know instances.
+ * `instances/pod-holds.ts` implements this, so that pools need not know instances.
  *
  * Presence in the table `ready` is eligibility: a claim takes the row away, and so does whoever wants a pod gone. A pod
  * that was taken away by a release or as a victim is *retired*, by uid, and is never handed out again.
@@ -85,4 +85,4 @@ export type RetiredPod = PodName & {
  * Why the controller retires a pod; releases have reasons of their own. `ownerless`: its Deployment is gone; `orphaned`: it
  * bears the marks of an instance that nobody knows.
  */
-export type RetiredReason = 'shrunk' | 'drained' | 'deleted' | 'finished' | 'ownerless' | 'orphaned'
+export type RetiredReason = 'shrunk' | 'unwanted' | 'drained' | 'deleted' | 'finished' | 'ownerless' | 'orphaned'

@@ -7,7 +7,7 @@ import { barePodName, buildBarePod } from './bare-pod.ts'
 import { isUnknown } from './cluster-failure.ts'
 import { poolUidOfPod } from './observed.ts'
 import { mayTry } from './plan-write.ts'
-import { poolStatus } from './pool.ts'
+import { handsOut } from './pool.ts'
 import { maxCreatingPerPool, type PoolEntry } from './pool-entry.ts'
 import type { PoolSteps } from './pool-steps.ts'
 
@@ -25,43 +25,46 @@ export type PodMaker = {
   idle(): Promise<void>
 }
 
+/** `unknown`: whether there is a pod of this name now is not known. */
+type Outcome = 'made' | 'not made' | 'unknown'
+
 export function createPodMaker(steps: PoolSteps): PodMaker {
   const { kube, namespace, index, limit, now, signal, callOptions } = steps
   const background = new Set<Promise<void>>()
 
   async function createPod(entry: PoolEntry, name: string, isReserved: boolean): Promise<void> {
-    let isKnown = await tryPod(entry, name, isReserved, false)
+    let outcome = await tryPod(entry, name, isReserved, false)
     // One by one, each after the wait that the last one's failure asks for: a server in trouble is not asked by all.
-    while (!isKnown)
-      isKnown = await entry.lookups(async () => {
+    while (outcome === 'unknown')
+      outcome = await entry.lookups(async () => {
         await untilMayTry(entry)
         return tryPod(entry, name, isReserved, true)
       })
     entry.creating.delete(name)
+    // The step of a request is not used up by a refusal.
+    if (outcome === 'not made' && !isReserved) entry.owed += 1
     steps.wake(entry.pool.uid)
   }
 
-  /** False: whether there is a pod of this name now is not known. */
-  async function tryPod(entry: PoolEntry, name: string, isReserved: boolean, isRepeat: boolean): Promise<boolean> {
+  async function tryPod(entry: PoolEntry, name: string, isReserved: boolean, isRepeat: boolean): Promise<Outcome> {
     try {
       const { pool } = entry
       const deployment = steps.deploymentOf(entry)
-      const isWanted = pool.status !== poolStatus.deleted && pool.status !== poolStatus.failed
-      if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) return true
+      const isWanted = handsOut(pool)
+      if (signal.aborted || deployment === undefined || (!isWanted && !isRepeat)) return 'not made'
       const pod = isRepeat ? await findPod(entry, name) : undefined
-      if (isRepeat && pod === undefined && !isWanted) return true
-      if (pod !== undefined || (await makePod(entry, deployment, name, isReserved))) {
-        entry.failures.delete('pods')
-        entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
-        entry.made.push(name)
-      }
-      return true
+      if (isRepeat && pod === undefined && !isWanted) return 'not made'
+      if (pod === undefined && !(await makePod(entry, deployment, name, isReserved))) return 'not made'
+      entry.failures.delete('pods')
+      entry.burst = Math.min(maxCreatingPerPool, entry.burst * 2)
+      entry.made.push(name)
+      return 'made'
     } catch (error) {
       steps.failed(entry, 'pods', error)
       entry.burst = 1
-      if (!isUnknown(error) || signal.aborted) return true
+      if (!isUnknown(error) || signal.aborted) return 'not made'
       steps.wake(entry.pool.uid)
-      return false
+      return 'unknown'
     }
   }
 

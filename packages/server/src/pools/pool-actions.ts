@@ -4,14 +4,14 @@ import { hpaDrift } from './drift.ts'
 import { autoscalerName, deploymentName } from './names.ts'
 import { isOurs } from './observed.ts'
 import type { DeleteReason, PodView, PoolAction } from './plan-types.ts'
+import type { PodActions } from './pod-actions.ts'
 import { createPodMaker } from './pod-maker.ts'
 import { type PoolEventDraft, poolStatus } from './pool.ts'
 import { driftOf, type PoolEntry } from './pool-entry.ts'
-import { say } from './pool-events-text.ts'
 import type { PoolSteps } from './pool-steps.ts'
 
 /**
- * Carries out what the plan says, one API call per step. Nothing here throws for what the cluster answers: a refusal is
+ * Carries out what the plan says, one API call per step. Nothing here rejects for what the cluster answers: a refusal is
  * remembered in the entry, and the next plan says what follows from it.
  */
 export type PoolActions = {
@@ -25,13 +25,7 @@ export type PoolActions = {
 
 export type ClusterAction = Exclude<PoolAction, { kind: 'write-status' | 'remove-pool' | 'wait-until' }>
 
-/** Makes a fixed pool's victim the cheapest to delete; everybody else has 0. */
-const victimCost = '-1000'
-
-/** A pod that ends sooner was of no use, and the next one may be of none either. */
-const youngMs = 600_000
-
-export function createPoolActions(steps: PoolSteps): PoolActions {
+export function createPoolActions(steps: PoolSteps, pods: PodActions): PoolActions {
   const { kube, namespace, limit, now, callOptions, attempt } = steps
   const maker = createPodMaker(steps)
 
@@ -126,7 +120,7 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
 
   async function scaleDeployment(
     entry: PoolEntry,
-    { from, to, victims }: Extract<PoolAction, { kind: 'scale-deployment' }>,
+    { from, to: wanted, victims, leaving }: Extract<PoolAction, { kind: 'scale-deployment' }>,
   ): Promise<void> {
     const current = steps.deploymentOf(entry)
     if (current === undefined) return
@@ -134,8 +128,11 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
     // A change that was refused at first is under way when it is tried again.
     const isRetry = entry.pool.status === poolStatus.updating && entry.failures.has('deployment')
     const isAsked = entry.pool.status === poolStatus.update || isRetry
-    const marked = await Promise.all(victims.map((victim) => markVictim(entry, victim)))
-    if (marked.includes(false)) return
+    const kept = wanted < from && !entry.pool.scalable ? await pods.chooseVictims(entry, victims, leaving) : 0
+    if (kept === undefined) return
+    // What is held stays; the next plan knows of it.
+    const to = wanted > from ? wanted : Math.min(from, wanted + kept)
+    if (to === from) return
     await attempt(entry, 'deployment', async () => {
       const object = await kube.patch(
         resources.deployments,
@@ -147,18 +144,6 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
       const reason = !isAsked ? 'Restored' : to > from ? 'ScaledUp' : 'ScaledDown'
       if (!isAsked) steps.restored(entry, `replicas of ${name}`)
       entry.events.push(told(reason, `Deployment ${name} was scaled from ${from} to ${to} replicas`))
-    })
-  }
-
-  function markVictim(entry: PoolEntry, name: string): Promise<boolean> {
-    return attempt(entry, 'deployment', async () => {
-      const body = { metadata: { annotations: { 'controller.kubernetes.io/pod-deletion-cost': victimCost } } }
-      try {
-        await kube.patch(resources.pods, { namespace, name }, { type: 'merge', body }, callOptions)
-      } catch (error) {
-        // Gone by itself: one victim less to mark.
-        if (!isNotFound(error)) throw error
-      }
     })
   }
 
@@ -191,33 +176,9 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
     entry.events.push(told)
   }
 
-  async function deletePods(entry: PoolEntry, pods: readonly PodView[], reason: DeleteReason): Promise<void> {
-    const deleted = await Promise.all(
-      pods.map(async (pod) => {
-        const isGone = await attempt(entry, 'delete', () =>
-          kube
-            .delete(resources.pods, { namespace, name: pod.name }, { preconditions: { uid: pod.uid }, ...callOptions })
-            .catch((error: unknown) => {
-              if (!isPreconditionFailure(error)) throw error
-            }),
-        )
-        if (isGone) entry.deleting.add(pod.uid)
-        return isGone ? [pod.name] : []
-      }),
-    )
-    const names = deleted.flat()
-    const young = pods.find((pod) => names.includes(pod.name) && now() - pod.createdAt < youngMs)
-    if (reason === 'finished' && young !== undefined)
-      steps.lost(entry, `pod ${young.name} ended: ${young.trouble ?? 'nothing says why'}`)
-    if (names.length === 0) return
-    if (reason === 'not wanted') entry.surplus = Math.max(0, entry.surplus - names.length)
-    const story: Readonly<Record<DeleteReason, (text: string) => PoolEventDraft>> = {
-      'not wanted': (text) => told('ScaledDown', `${text} deleted: autoscaling wants fewer`),
-      'above max_size': (text) => told('ScaledDown', `${text} deleted: more than max_size`),
-      finished: (text) => ({ type: 'Warning', reason: 'PodFailed', message: `${text} ended and deleted` }),
-      'deployment is gone': (text) => told('PodsDeleted', `${text} deleted: their Deployment is gone`),
-    }
-    entry.events.push(story[reason](say(names)))
+  async function deletePods(entry: PoolEntry, victims: readonly PodView[], reason: DeleteReason): Promise<void> {
+    const retired = await pods.deletePods(entry, victims, reason)
+    if (reason === 'not wanted') entry.surplus = Math.max(0, entry.surplus - retired)
   }
 
   return {
@@ -251,9 +212,14 @@ export function createPoolActions(steps: PoolSteps): PoolActions {
             told('Deleting', `Deployment ${deploymentName(id)} was deleted; its pods go with it`),
           )
         case 'create-pods':
+          if (!action.isReserved) entry.owed = Math.max(0, entry.owed - action.count)
           return maker.make(entry, action.count, action.isReserved)
         case 'delete-pods':
           return deletePods(entry, action.pods, action.reason)
+        case 'take-steps':
+          return pods.takeSteps(entry, action.limit)
+        case 'close-pool':
+          return pods.closePool(entry)
       }
     },
 

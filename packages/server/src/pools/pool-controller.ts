@@ -1,16 +1,17 @@
-import type { Backoff } from '../kube/backoff.ts'
 import { sleep } from '../kube/deadline.ts'
 import type { KubeClient } from '../kube/types.ts'
 import type { Database } from '../store/database.ts'
 import { type Lease, LeaseLost } from '../store/lease.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { defaultRetry, pauseMsOf } from './cluster-failure.ts'
-import { type PoolReflectors, startClusterFeed } from './cluster-feed.ts'
+import { pauseMsOf } from './cluster-failure.ts'
+import { startClusterFeed } from './cluster-feed.ts'
 import { createLimiter } from './limiter.ts'
 import { autoscalerName, deploymentName } from './names.ts'
+import type { PodHolds } from './pod-holds.ts'
 import { createPodIndex } from './pod-index.ts'
-import type { Pool } from './pool.ts'
+import { createPodKeeping, type PodKeepingOptions } from './pod-keeping.ts'
+import { handsOut, type Pool } from './pool.ts'
 import { createPoolActions } from './pool-actions.ts'
 import type { ChangedPools, PoolChanges } from './pool-changes.ts'
 import { build, createEntry, currentDeployment, currentHpa, observe, type PoolEntry } from './pool-entry.ts'
@@ -20,6 +21,7 @@ import { resyncPools } from './pool-resync.ts'
 import { createPoolRows } from './pool-rows.ts'
 import { createPoolScenes, type PoolScenes } from './pool-scenes.ts'
 import { createPoolSteps } from './pool-steps.ts'
+import { defaultTuning, type PoolClock, type PoolControllerTuning } from './pool-tuning.ts'
 import { createStatusWriter } from './status-writer.ts'
 import type { PoolTemplate } from './template.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -29,51 +31,20 @@ export type PoolControllerDeps = {
   /** Fences every write to the database. Undefined: not fenced (tests with one process). */
   readonly lease: Lease | undefined
   readonly kube: KubeClient
+  /** Who may have which pod. */
+  readonly holds: PodHolds
   /** Their first lists must begin after the lease was taken: what a predecessor made is counted from them. */
-  readonly reflectors: PoolReflectors
+  readonly reflectors: PodKeepingOptions['reflectors']
   /** Where pools run. */
   readonly namespace: string
   readonly template: PoolTemplate
-  readonly poolChanges: Pick<PoolChanges, 'onPoolsChanged'>
+  readonly poolChanges: Pick<PoolChanges, 'onPoolsChanged' | 'onWork'>
   readonly logger: Logger
   readonly metrics: Metrics
   readonly clock?: PoolClock
   readonly tuning?: Partial<PoolControllerTuning>
 }
 
-export type PoolClock = {
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  /** In [0, 1). */
-  readonly random: () => number
-}
-
-export type PoolControllerTuning = {
-  /** Writes to the Kubernetes API at the same time. */
-  readonly maxWrites: number
-  /** Pools worked on at the same time. */
-  readonly concurrency: number
-  /** Milliseconds between two looks at one pool: a burst of events is one look. */
-  readonly restMs: number
-  /** Milliseconds between two looks at everything. */
-  readonly resyncMs: number
-  /** What was written to the cluster and has not shown up in a reflector for so many milliseconds is given up. */
-  readonly phantomMs: number
-  /** Between tries of a step that the cluster refuses. */
-  readonly retry: Backoff
-  /** Milliseconds that calls which are under way get when the controller has to stop. */
-  readonly stopGraceMs: number
-}
-
-const defaultTuning: PoolControllerTuning = {
-  maxWrites: 16,
-  concurrency: 64,
-  restMs: 15,
-  resyncMs: 30_000,
-  phantomMs: 30_000,
-  retry: defaultRetry,
-  stopGraceMs: 1_000,
-}
 const backoff = { baseMs: 100, maxMs: 30_000 }
 
 export type PoolController = {
@@ -99,12 +70,21 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
     const entries = new Map<string, PoolEntry>()
     /** Which pool has an id now: Deployments and autoscalers are found by name. */
     const uidsById = new Map<string, string>()
+    const uidsBySeq = new Map<number, string>()
     const index = createPodIndex()
     const stop = new AbortController()
     const stopping = AbortSignal.any([signal, stop.signal])
     const calls = new AbortController()
     const load = { failing: 0 }
     let fatal: unknown
+
+    /** Without the lease nothing can be written any more. */
+    function isFatal(error: unknown): boolean {
+      if (!(error instanceof LeaseLost)) return false
+      fatal ??= error
+      stop.abort(error)
+      return true
+    }
 
     const queue = createWorkQueue({
       process: async (uid) => {
@@ -117,11 +97,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       random,
       now,
       onError(uid, error) {
-        if (error instanceof LeaseLost) {
-          fatal ??= error
-          stop.abort(error)
-        }
-        if (stopping.aborted) return
+        if (isFatal(error) || stopping.aborted) return
         metrics.failures.inc()
         logger.warn({ err: error, pool: entries.get(uid)?.pool.id }, 'a pool could not be reconciled; trying again')
       },
@@ -144,9 +120,12 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       if (entry === undefined) {
         entries.set(pool.uid, createEntry(pool, template, namespace))
         uidsById.set(pool.id, pool.uid)
+        uidsBySeq.set(pool.seq, pool.uid)
+        keeping.onPool(pool.uid)
       } else {
         // A read that began before our last write ended tells the past.
         if (pool.version <= entry.pool.version) return
+        const before = entry.pool
         // Somebody changed the pool: what was refused before may be taken now. (Not for what we wrote ourselves and read
         // again: a pool whose pods come and go would never back off.)
         const isAsked =
@@ -154,6 +133,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
         if (isAsked) entry.failures.clear()
         entry.pool = pool
         entry.built = build(pool, template, namespace)
+        if (handsOut(before) !== handsOut(pool)) keeping.onPool(pool.uid)
       }
       queue.add(pool.uid)
     }
@@ -163,7 +143,9 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       if (entry === undefined) return
       entries.delete(uid)
       if (uidsById.get(entry.pool.id) === uid) uidsById.delete(entry.pool.id)
+      uidsBySeq.delete(entry.pool.seq)
       queue.forget(uid)
+      keeping.onPool(uid)
       metrics.degraded.remove(entry.pool.id)
     }
 
@@ -202,7 +184,25 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
         currentHpa(entry, reflectors.horizontalPodAutoscalers.get(namespace, autoscalerName(entry.pool.id))),
       wake: queue.add,
     })
-    const actions = createPoolActions(steps)
+    const keeping = createPodKeeping({
+      holds: deps.holds,
+      steps,
+      reflectors,
+      namespace,
+      entries,
+      entryBySeq: (seq) => entries.get(uidsBySeq.get(seq) ?? ''),
+      index,
+      metrics,
+      poolChanges: deps.poolChanges,
+      resyncMs: tuning.resyncMs,
+      onError(error) {
+        if (isFatal(error)) return true
+        logger.warn({ err: error }, 'who may have which pod could not be written; trying again')
+        return false
+      },
+      signal: stopping,
+    })
+    const actions = createPoolActions(steps, keeping.actions)
     const reconciler = createReconciler({
       actions,
       writer: createStatusWriter(db, deps.lease),
@@ -213,6 +213,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       signal: stopping,
       reread: (uid) => void rows.read([uid]),
       drop,
+      onHandsOut: keeping.onPool,
     })
     const feed = startClusterFeed({
       reflectors,
@@ -232,7 +233,9 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
     })
     const stopListening = deps.poolChanges.onPoolsChanged(onPoolsChanged)
     try {
-      const synced = Promise.all(Object.values(reflectors).map((reflector) => reflector.synced))
+      // Nodes are waited for by what needs them.
+      const { nodes: _, ...needed } = reflectors
+      const synced = Promise.all(Object.values(needed).map((reflector) => reflector.synced))
       await Promise.race([synced, aborted(stopping)])
       if (stopping.aborted) return
       feed.seed()
@@ -240,6 +243,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       scenes.attach({ entries, index, wake: queue.add })
       await Promise.all([
         queue.run(stopping),
+        keeping.run(),
         resyncPools({
           ...tuning,
           entries,
@@ -260,7 +264,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       scenes.detach()
       feed.stop()
       stopListening()
-      await actions.idle()
+      await Promise.all([actions.idle(), keeping.stop()])
       clearTimeout(grace)
     }
     if (fatal !== undefined) throw fatal

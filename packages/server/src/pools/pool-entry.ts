@@ -22,6 +22,16 @@ export type PoolEntry = {
   wanted: number | undefined
   /** Pods that autoscaling wants to be taken away, and that have not been yet. */
   surplus: number
+  /** Scale-up steps that requests in line want, as last read. */
+  steps: number
+  /** Steps that were taken and whose pods are not made yet. */
+  owed: number
+  /** The pool is being deleted, and nobody can get a pod of it any more. */
+  isClosed: boolean
+  /** Uids of pods that hold instances though they may bear no mark, as the tables last said. */
+  held: Set<string>
+  /** Uids of pods that are retired, until they are gone. */
+  readonly retired: Set<string>
   /** Names of pods that are being created; one with an unknown outcome stays until it is known. */
   readonly creating: Set<string>
   /** Names of pods made since the story last told of them. */
@@ -59,6 +69,11 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     hpa: undefined,
     wanted: undefined,
     surplus: 0,
+    steps: 0,
+    owed: 0,
+    isClosed: false,
+    held: new Set(),
+    retired: new Set(),
     creating: new Set(),
     made: [],
     deleting: new Set(),
@@ -88,8 +103,14 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
   const ownerUid = deployment !== undefined && isOurs(deployment, pool.uid) ? deployment.metadata?.uid : undefined
   const pods: PodView[] = []
   const strays: PodView[] = []
+  let detached = 0
   for (const pod of index.podsOf(pool.uid)) {
-    const view = entry.deleting.has(pod.uid) ? { ...pod, isDeleting: true, isReady: false } : pod
+    const view = viewPod(entry, pod)
+    if (pod.isDetached === true) {
+      if (pool.scalable) pods.push(view)
+      else if (!view.isDeleting) detached += 1
+      continue
+    }
     const owner = pod.ownerKind === 'ReplicaSet' ? index.deploymentOf(pod.ownerUid) : pod.ownerUid
     if (ownerUid !== undefined && owner === ownerUid) pods.push(view)
     // Without an owner: somebody deleted the Deployment and orphaned its pods. Nothing else would ever take them away.
@@ -101,6 +122,10 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     hpaWanted: built.hpa,
     pods,
     strays,
+    detached,
+    steps: entry.steps,
+    owed: entry.owed,
+    isClosed: entry.isClosed,
     creating: entry.creating.size,
     wanted: entry.wanted,
     surplus: entry.surplus,
@@ -108,6 +133,14 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     fieldNotes: built.notes,
     failures: Object.fromEntries(entry.failures),
   }
+}
+
+/** A pod that is to go is as good as gone, whether or not the cluster was told. */
+function viewPod(entry: PoolEntry, pod: PodView): PodView {
+  const { uid } = pod
+  const isSent = entry.deleting.has(uid) || pod.isDeleting
+  if (isSent || entry.retired.has(uid)) return { ...pod, isDeleting: true, isReady: false, isRetired: !isSent }
+  return entry.held.has(uid) && !pod.isBusy ? { ...pod, isBusy: true } : pod
 }
 
 export function currentDeployment(entry: PoolEntry, seen: V1Deployment | undefined): V1Deployment | undefined {

@@ -8,6 +8,8 @@ export type PoolMetrics = {
   readonly degraded: Gauge<'pool'>
   /** What the slow resync found undone: stays flat while the watches work. */
   readonly corrections: Counter<string>
+  /** Rows about who may have which pod that the slow comparison found wrong: stays flat while the watches work. */
+  readonly holdCorrections: Counter<string>
   /** Writes to the cluster that were refused or not answered. */
   readonly refusals: Counter<'step'>
   /** Steps that wait for their next try after a failure, by step. */
@@ -32,6 +34,10 @@ export function poolMetrics(metrics: Metrics): PoolMetrics {
       'pool',
     ]),
     corrections: metrics.counter('podyard_pool_resync_corrections_total', 'Differences that the slow resync repaired'),
+    holdCorrections: metrics.counter(
+      'podyard_pool_hold_corrections_total',
+      'Rows about who may have which pod that a slow comparison with the cluster repaired',
+    ),
     refusals: metrics.counter(
       'podyard_pool_cluster_refusals_total',
       'Writes that the cluster refused or did not answer',

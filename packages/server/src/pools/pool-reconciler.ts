@@ -1,6 +1,7 @@
 import { cleanText } from './cluster-failure.ts'
 import { planPool } from './plan.ts'
 import type { PoolObserved, StatusWrite } from './plan-types.ts'
+import { handsOut } from './pool.ts'
 import type { PoolActions } from './pool-actions.ts'
 import type { PoolEntry } from './pool-entry.ts'
 import { say } from './pool-events-text.ts'
@@ -21,6 +22,8 @@ export type ReconcilerOptions = {
   readonly reread: (poolUid: string) => void
   /** The pool's row is gone. */
   readonly drop: (poolUid: string) => void
+  /** Whether the pool's pods may be had has changed. */
+  readonly onHandsOut: (poolUid: string) => void
 }
 
 /** Steps for one pool before the others get their turn. */
@@ -88,7 +91,11 @@ export function createReconciler(options: ReconcilerOptions) {
       return false
     }
     entry.events = entry.events.slice(carried.length)
-    if (pool.version > entry.pool.version) entry.pool = pool
+    if (pool.version > entry.pool.version) {
+      const didHandOut = handsOut(entry.pool)
+      entry.pool = pool
+      if (didHandOut !== handsOut(pool)) options.onHandsOut(pool.uid)
+    }
     if (pool.observed.isDegraded === true) metrics.degraded.set({ pool: pool.id }, 1)
     else metrics.degraded.remove(pool.id)
     return true

@@ -34,27 +34,30 @@ export type PoolStepsOptions = {
 export type PoolSteps = PoolStepsOptions & {
   readonly callOptions: { readonly signal: AbortSignal; readonly timeoutMs: number }
   /** Remembers a failure; the next plan says what follows from it. */
-  failed(entry: PoolEntry, step: Step, error: unknown): void
+  failed(entry: Failing, step: Step, error: unknown): void
   /** Pods of a scalable pool that ended before they were of use: the next ones wait, longer each time. */
-  lost(entry: PoolEntry, why: string): void
+  lost(entry: Failing, why: string): void
   /** Somebody's edit was taken back: the next one is left longer. */
-  restored(entry: PoolEntry, what: string): void
+  restored(entry: Failing, what: string): void
   /** False when it failed, which is remembered then; what the step failed with before is forgotten otherwise. */
-  attempt(entry: PoolEntry, step: Step, work: () => Promise<unknown>): Promise<boolean>
+  attempt(entry: Failing, step: Step, work: () => Promise<unknown>): Promise<boolean>
 }
+
+/** What failures are remembered in: a pool's entry, or what stands for one. */
+export type Failing = Pick<PoolEntry, 'failures'>
 
 const callTimeoutMs = 15_000
 
 export function createPoolSteps(options: PoolStepsOptions): PoolSteps {
   const { signal, now } = options
 
-  function failed(entry: PoolEntry, step: Step, error: unknown): void {
+  function failed(entry: Failing, step: Step, error: unknown): void {
     if (signal.aborted) return
     options.metrics.refusals.inc({ step })
     remember(entry, step, error)
   }
 
-  function remember(entry: PoolEntry, step: Step, error: unknown): void {
+  function remember(entry: Failing, step: Step, error: unknown): void {
     const known = entry.failures.get(step)
     // What was sent together and is refused together counts as one failure.
     const attempts = known === undefined ? 0 : known.retryAt > now() ? known.attempts - 1 : known.attempts

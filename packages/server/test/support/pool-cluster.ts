@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KubeletDelays, type Simulator, startSimulator, zeroDelays } from '@podyard/simulator'
 import { afterAll, beforeAll } from 'vitest'
-import { createPodCloser } from '../../src/instances/pod-holds-store.ts'
+import { createPodCloser, createPodHolds } from '../../src/instances/pod-holds.ts'
 import {
   createKubeClient,
   createReflector,
@@ -14,10 +14,11 @@ import {
 import { defaultTemplate } from '../../src/pools/default-template.ts'
 import { readCreateBody, readUpdateBody } from '../../src/pools/pool-body.ts'
 import { createPoolChanges, type PoolChanges } from '../../src/pools/pool-changes.ts'
-import { createPoolController, type PoolControllerTuning } from '../../src/pools/pool-controller.ts'
+import { createPoolController } from '../../src/pools/pool-controller.ts'
 import { listPoolEvents } from '../../src/pools/pool-events.ts'
 import { createPoolService, type PoolService } from '../../src/pools/pool-service.ts'
 import { getPoolById } from '../../src/pools/pool-store.ts'
+import type { PoolControllerTuning } from '../../src/pools/pool-tuning.ts'
 import { toPoolView } from '../../src/pools/pool-view.ts'
 import { checkTemplate } from '../../src/pools/template.ts'
 import type { Database } from '../../src/store/database.ts'
@@ -132,6 +133,8 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
       readonly kube?: KubeClient
       readonly db?: Database
       readonly template?: object
+      /** Told which pools got pods. */
+      readonly match?: (poolIds: readonly number[]) => void
       /** Of the watches, see `WatchOptions`. */
       readonly idleTimeoutMs?: number
     } = {},
@@ -145,6 +148,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
         ...(given.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: given.idleTimeoutMs }),
       })
     const reflectors = {
+      nodes: reflect(resources.nodes),
       deployments: reflect(resources.deployments),
       pods: reflect(resources.pods),
       replicaSets: reflect(resources.replicaSets),
@@ -155,6 +159,7 @@ export function usePoolCluster(options: PoolClusterOptions = {}) {
       db: given.db ?? t.db,
       lease,
       kube,
+      holds: createPodHolds({ db: given.db ?? t.db, lease, match: given.match ?? (() => {}) }),
       reflectors,
       namespace: cluster.namespace,
       template: checkTemplate(given.template ?? defaultTemplate, 'template'),

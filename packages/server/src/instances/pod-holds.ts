@@ -2,6 +2,7 @@ import type { HeldPod, KnownPod, PodHolds, PodName, PodState, RetiredPod } from 
 import type { Database, Transaction } from '../store/database.ts'
 import { inFencedTransaction, type Lease } from '../store/lease.ts'
 import { inTransaction } from '../store/transaction.ts'
+import { endInstancesNow } from './instance-end.ts'
 import * as sql from './pod-holds-sql.ts'
 
 export type PodHoldsOptions = {
@@ -101,8 +102,21 @@ async function writeStates(tx: Transaction, states: readonly PodState[]): Promis
   const gone = uidsOf(['gone'])
   if (gone.length > 0) await tx.run(sql.forgetGone, [gone])
   // Last: it inserts events.
-  if (ended.length + gone.length > 0) await tx.run(sql.loseInstances, [[...ended, ...gone]])
+  await loseInstances(tx, ended, 'its pod ended')
+  await loseInstances(tx, gone, 'its pod is gone')
   return pools.map((row) => row.pool_id)
+}
+
+async function loseInstances(tx: Transaction, pods: readonly string[], reason: string): Promise<void> {
+  if (pods.length === 0) return
+  const lost = await tx.run<{ id: string }>(sql.instancesOn, [pods])
+  if (lost.length > 0)
+    await endInstancesNow(
+      tx,
+      lost.map(({ id }) => ({ id, state: 'lost', reason })),
+      // Of no effect: nobody comes back to a pod that is lost.
+      { tenantAffinity: false, tenantReuseSeconds: -1 },
+    )
 }
 
 function toInput(pods: readonly Extract<PodState, { kind: 'ready' }>['pod'][]): string {
