@@ -82,7 +82,12 @@ export async function startApp(
     const poolChanges = createPoolChanges(db, holder)
     const events = createEventLog({ db, origin: holder, logger, metrics })
     const pools = createPoolService(db, poolChanges, createPodCloser(db))
-    const instances = createInstanceService({ db })
+    const instances = createInstanceService({
+      db,
+      replica: holder,
+      announceWork: poolChanges.announceWork,
+      onError: (error) => logger.warn({ err: error }, 'the line of waiting claims could not be looked after'),
+    })
     stops.push(() => instances.stop())
     let isStopping = false
     const app = await buildServer({
@@ -137,7 +142,7 @@ export async function startApp(
       logger,
       metrics,
     })
-    const listening = poolChanges.listen(running.signal)
+    const listening = Promise.all([poolChanges.listen(running.signal), instances.run(running.signal)])
     const reading = events.run(running.signal)
     const leading = runWhileLeading(
       db,
@@ -161,6 +166,8 @@ export async function startApp(
     const url = await app.listen({ host: config.listen.host, port: config.listen.port })
     stops.push(async () => {
       isStopping = true
+      // Whoever waits in line is answered, so that the HTTP server can close.
+      await instances.standDown()
     })
     return { url: url.replace('[::1]', 'localhost'), stop }
   } catch (error) {

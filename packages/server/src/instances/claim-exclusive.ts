@@ -15,19 +15,16 @@ const claimReady = {
   text: `with clock as materialized (select instance_now() as now),
     req as materialized (
       select * from json_to_recordset($1) as r(ord int, pool text, hint bigint, id text, request_id text, body_hash text,
-        owned boolean, labels jsonb, tenant text, priority int, lease_seconds int)),
+        labels jsonb, tenant text, priority int, lease_seconds int)),
     reg as (
       insert into request (request_id, body_hash, instance_id, count, expires_at)
         select request_id, decode(body_hash, 'hex'), id, 1, clock.now + make_interval(secs => $2)
-        from req, clock where request_id is not null and not owned
+        from req, clock where request_id is not null
         order by request_id -- one order everywhere: two groups cannot wait for each other
       on conflict do nothing returning instance_id),
-    own as materialized (
-      select r.instance_id from request r join req on req.owned and req.request_id = r.request_id and req.id = r.instance_id
-      order by r.request_id for update of r),
     fresh as materialized (
       select req.*, row_number() over (partition by pool order by ord) as rn from req
-      where request_id is null or id in (select instance_id from reg union all select instance_id from own)),
+      where request_id is null or id in (select instance_id from reg)),
     asked as materialized (
       select p.*, n.pool, n.wanted, n.hint
       from (select pool, count(*) as wanted, min(hint) as hint from fresh group by pool) n
@@ -85,10 +82,6 @@ type BoundRow = {
 export type ReadyClaim = {
   readonly claim: Claim
   readonly pool: string
-  /** Its request id is registered for it already; it gets nothing when somebody else took that over meanwhile. */
-  readonly isOwner: boolean
-  /** Look at every ready pod, not only at those from the hint on. */
-  readonly isThorough: boolean
 }
 
 /**
@@ -97,21 +90,20 @@ export type ReadyClaim = {
  */
 export type Hints = Map<string, number>
 
-/** One instance per claim, or undefined for those that got none. */
+/** One instance per claim, or undefined for those that got none: nothing was seen ready, or the request id is known. */
 export async function claimReadyPods(
   db: Queryable,
   hints: Hints,
   claims: readonly ReadyClaim[],
   requestSeconds: number,
 ): Promise<(Instance | undefined)[]> {
-  const requests = claims.map(({ claim, pool, isOwner, isThorough }, ord) => ({
+  const requests = claims.map(({ claim, pool }, ord) => ({
     ord,
     pool,
-    hint: isThorough ? 0 : (hints.get(pool) ?? 0),
+    hint: hints.get(pool) ?? 0,
     id: claim.id,
     request_id: claim.requestId,
     body_hash: claim.bodyHash,
-    owned: isOwner,
     labels: claim.labels,
     tenant: claim.tenant,
     priority: claim.priority,

@@ -17,7 +17,7 @@ export type GroupingOptions<I, O> = {
   readonly maxInFlight: number
 }
 
-type Waiting<I, O> = {
+export type Waiting<I, O> = {
   readonly item: I
   readonly resolve: (result: O) => void
   readonly reject: (error: unknown) => void

@@ -6,13 +6,14 @@ import {
   instanceSchemas,
   named,
 } from '@podyard/contract'
+import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { type AppError, instanceErrors } from '../errors.ts'
 import type { App } from '../http/server.ts'
 import { serverlessErrorHandler, success } from '../http/serverless-dialect.ts'
 import { ClaimBodyError, readClaim } from './claim-body.ts'
 import type { Claim, Refusal } from './instance.ts'
-import type { InstanceService } from './instance-service.ts'
+import type { Client, InstanceService } from './instance-service.ts'
 import { toInstanceView } from './instance-view.ts'
 
 const error = (description: string) => ({ ...named(InstanceError), description })
@@ -62,8 +63,9 @@ export function addInstanceRoutes(parent: App, service: InstanceService): void {
       },
       async (request) => {
         const claim = readClaim(request.body, service.newId)
-        const outcome = await service.claim(claim)
-        if (outcome.kind === 'refused') throw refusalError(outcome.refusal)
+        const client = clientOf(request)
+        const outcome = await service.claim(claim, client).finally(client.forget)
+        if (outcome.kind === 'refused') throw refusalError(outcome.refusal, claim)
         const views = outcome.instances.map(toInstanceView)
         return success(claim.isBatch ? { instances: views } : views[0]) as never
       },
@@ -117,14 +119,49 @@ function toInstanceError(thrown: unknown): unknown {
   return thrown
 }
 
-/** A refusal on the wire (the table in docs/guide/instances.md). */
-export function refusalError(refusal: Refusal): AppError {
-  switch (refusal.kind) {
-    case 'timeout':
-      return instanceErrors.notEnough(504, refusal.reason)
-    default:
-      return instanceErrors.notEnough(503, refusal.kind)
+/** The connection that a request came on tells whether somebody still waits for its answer. */
+function clientOf(request: FastifyRequest): Client & { readonly forget: () => void } {
+  const { socket } = request.raw
+  let onClose: (() => void) | undefined
+  return {
+    isGone: () => socket.destroyed,
+    signal() {
+      const gone = new AbortController()
+      onClose = () => gone.abort()
+      if (socket.destroyed) gone.abort()
+      else socket.once('close', onClose)
+      return gone.signal
+    },
+    forget() {
+      if (onClose !== undefined) socket.off('close', onClose)
+    },
   }
 }
 
-export type { Claim }
+/** Seconds after which a client may try a full line again. */
+const retryAfterSeconds = 5
+
+/** A refusal on the wire (the table in docs/guide/instances.md). */
+export function refusalError(refusal: Refusal, claim: Pick<Claim, 'id'>): AppError {
+  switch (refusal.kind) {
+    case 'unknown':
+      return instanceErrors.noPool(`${refusal.what} does not exist or has been deleted`)
+    case 'taken':
+      return instanceErrors.duplicated(`the id ${claim.id} is taken`)
+    case 'other body':
+      return instanceErrors.duplicated('the request id came with another body before')
+    case 'never':
+      return instanceErrors.neverFits(refusal.reason)
+    case 'closed':
+      return instanceErrors.notEnough(409, refusal.reason)
+    case 'line full':
+      return instanceErrors.notEnough(429, refusal.reason, retryAfterSeconds)
+    case 'timeout':
+      return instanceErrors.notEnough(504, refusal.reason)
+    case 'stopping':
+      return instanceErrors.notEnough(503, 'this process stops: try again', 1)
+    // Nobody reads it.
+    case 'left':
+      return instanceErrors.notEnough(503, 'the client left')
+  }
+}

@@ -1,8 +1,8 @@
-import type { Database } from '../../src/store/database.ts'
+import type { Queryable } from '../../src/store/database.ts'
 
 /** A running pool, by SQL: nobody acts on it. */
 export async function insertPool(
-  db: Database,
+  db: Queryable,
   name: string,
   options: {
     readonly group?: string
@@ -36,7 +36,7 @@ let pods = 0
 
 /** Ready pods of a pool, by SQL; their uids. */
 export async function insertReady(
-  db: Database,
+  db: Queryable,
   poolId: number,
   count: number,
   options: { readonly cpuMillis?: number; readonly memoryBytes?: number; readonly idleSeconds?: number | null } = {},
@@ -55,7 +55,7 @@ export async function insertReady(
 }
 
 /** Moves the clock of deadlines and leases. */
-export async function moveClock(db: Database, seconds: number): Promise<void> {
+export async function moveClock(db: Queryable, seconds: number): Promise<void> {
   await db.query(
     `insert into instance_clock (shift) values (make_interval(secs => $1))
       on conflict (id) do update set shift = instance_clock.shift + excluded.shift`,
@@ -67,6 +67,6 @@ const tables =
   'pool, pool_event, event, ready, shared_pod, retired, instance, instance_past, request, replica, waiter, line, instance_clock, pod, container'
 
 /** Nothing of pools and instances is left. */
-export async function clearInstances(db: Database): Promise<void> {
+export async function clearInstances(db: Queryable): Promise<void> {
   await db.query(`truncate ${tables}`)
 }
