@@ -18,6 +18,14 @@ import { isWritable } from './list-tenant.ts'
 import type { ParentRows } from './parent-statements.ts'
 import { type Row, type View, viewOf } from './views.ts'
 
+/** A row on its way into the table; nothing is in both halves. */
+export type PlacedRow = {
+  /** What the request says, in its stored form. */
+  readonly own: View
+  /** What the row has from its parents; rows of the same parents share the object. */
+  readonly derived: object
+}
+
 /** A checked request to create rows of one level: nodes, namespaces, or workloads of one kind. */
 export type Batch = {
   readonly level: BatchLevel
@@ -31,10 +39,10 @@ export type Batch = {
   /** How many rows it has. */
   readonly size: number
   /**
-   * The rows in the order of the request, without id and stamps, once every relation holds; else throws the refusal.
-   * Tables that were not read are not looked at. Each call makes new rows.
+   * The rows in the order of the request once every relation holds; else throws the refusal. Tables that were not read
+   * are not looked at.
    */
-  readonly place: (parents: ParentRows) => View[]
+  readonly place: (parents: ParentRows) => readonly PlacedRow[]
   /** The unique keys of the rows. */
   readonly candidates: () => readonly Candidate[]
   /** Throws when a row that exists already is not the caller's business to touch; undefined where there is none. */
@@ -52,16 +60,16 @@ export async function createBatch(context: Context, batch: Batch, options: Batch
   const { db } = context.deps
   try {
     const found = await readParents(db, batch.level.find, context, batch)
-    let views = rowsOf(context, batch.place(found), found.first_id)
-    if (!(await insertAtOnce(context, batch, found, views)))
-      views = await inTransaction(db, async (tx) => {
-        const placed = batch.place(await readParents(tx, batch.level.lock, context, batch))
-        const rows = rowsOf(context, placed, found.first_id)
-        await insertRows(tx, context, batch, rows)
+    const first = found.first_id
+    let placed = batch.place(found)
+    if (!(await insertAtOnce(context, batch, found, placed)))
+      placed = await inTransaction(db, async (tx) => {
+        const rows = batch.place(await readParents(tx, batch.level.lock, context, batch))
+        await insertRows(tx, context, batch, rows, first)
         return rows
       })
-    const ids = views.map((view) => view.id as number)
-    return options.full ? { ids, info: views } : { ids }
+    const ids = placed.map((_, i) => first + i)
+    return options.full ? { ids, info: viewsOf(context, placed, first) } : { ids }
   } catch (error) {
     if (!(error instanceof UniqueViolation)) throw error
     throw await duplicateError(db, batch.candidates(), batch.level.existing.text, error)
@@ -84,24 +92,49 @@ async function readParents(
   return parents
 }
 
-function rowsOf({ deps, caller }: Context, placed: View[], firstId: number): View[] {
-  const stamps = creationStamps(deps, caller)
-  placed.forEach((view, index) => {
-    view.id = firstId + index
-    Object.assign(view, stamps)
-  })
-  return placed
+/** What every new row of a call has. */
+const commonOf = ({ deps, caller }: Context) => ({
+  bk_supplier_account: caller.tenant,
+  ...creationStamps(deps, caller),
+})
+
+/** The new rows as the wire shows them. */
+function viewsOf(context: Context, placed: readonly PlacedRow[], firstId: number): View[] {
+  const common = commonOf(context)
+  return placed.map(({ own, derived }, i) => ({ id: firstId + i, ...derived, ...common, ...own }))
 }
 
-const insertRows = (db: Queryable, { origin }: Context, { level, kind }: Batch, views: readonly View[]) =>
-  db.run(level.insert, [JSON.stringify(views), origin, kind])
+/**
+ * The text of `viewsOf`. What rows share is written out once: it is half of the text, and a batch of 100 nodes takes a
+ * millisecond less of the one thread that all requests share.
+ */
+function viewsText(context: Context, placed: readonly PlacedRow[], firstId: number): string {
+  const common = commonOf(context)
+  const shared = new Map<object, string>()
+  let text = ''
+  let id = firstId
+  for (const { own, derived } of placed) {
+    let theirs = shared.get(derived)
+    if (theirs === undefined) {
+      theirs = JSON.stringify({ ...derived, ...common }).slice(1, -1)
+      shared.set(derived, theirs)
+    }
+    const members = JSON.stringify(own)
+    text += `${text === '' ? '' : ','}{"id":${id++},${theirs}${members === '{}' ? '}' : `,${members.slice(1)}`}`
+  }
+  return `[${text}]`
+}
+
+function insertRows(db: Queryable, context: Context, batch: Batch, placed: readonly PlacedRow[], firstId: number) {
+  return db.run(batch.level.insert, [viewsText(context, placed, firstId), context.origin, batch.kind])
+}
 
 /** False, with nothing written, when a parent is not as it should be, or after a deadlock. */
 async function insertAtOnce(
   context: Context,
   batch: Batch,
   found: ParentRows,
-  views: readonly View[],
+  placed: readonly PlacedRow[],
 ): Promise<boolean> {
   const { level, kind, bizId } = batch
   const business = level.parents.some((table) => table.onlyBusiness) ? [readableTenants(context.caller), bizId] : []
@@ -110,7 +143,7 @@ async function insertAtOnce(
     return onlyBusiness ? [batch.parentIds[i]] : [rows.map((row) => row.id), rows.map((row) => row.version)]
   })
   try {
-    const values = [JSON.stringify(views), context.origin, kind, ...business, ...seen]
+    const values = [viewsText(context, placed, found.first_id), context.origin, kind, ...business, ...seen]
     const [done] = await context.deps.db.run<{ ok: boolean }>(level.insertIfUnchanged, values)
     return done?.ok === true
   } catch (error) {
@@ -173,25 +206,24 @@ async function upsertOnce(
   if (fresh.length > 0) {
     const [drawn] = await tx.run<{ first_id: number }>(drawIds, [batch.sequence, fresh.length])
     firstId = drawn?.first_id ?? 0
-    await insertRows(tx, context, batch, rowsOf(context, fresh, firstId))
+    await insertRows(tx, context, batch, fresh, firstId)
   }
   await insertInventoryEvents(
     tx,
     changed.map((row) => toInventoryEvent(`kube_${level.object}`, 'update', kind === '' ? row : { ...row, kind })),
   )
 
-  const made = rowsOf(context, fresh, firstId)
   const ids = stored.map((row) => Number(row?.id ?? 0))
   let next = 0
   stored.forEach((row, i) => {
     if (row === undefined) ids[i] = firstId + next++
   })
-  const created = made.map((view) => view.id as number)
+  const created = fresh.map((_, i) => firstId + i)
   const kept = stored.flatMap((row) => (row === undefined ? [] : [Number(row.id)]))
   const lists = { ids, created, updated: mode === 'update' ? kept : [], skipped: mode === 'skip' ? kept : [] }
   if (!full) return lists
   const now = new Map([...stored, ...changed].flatMap((row) => (row === undefined ? [] : [[Number(row.id), row]])))
-  const views = new Map(made.map((view) => [view.id, view]))
+  const views = new Map(viewsOf(context, fresh, firstId).map((view) => [view.id, view]))
   return { ...lists, info: ids.map((id) => views.get(id) ?? viewOf(level.object, now.get(id) ?? {})) }
 }
 
@@ -212,10 +244,10 @@ function updateRows(
   tx: Transaction,
   { deps, caller }: Context,
   { level, kind }: Batch,
-  placed: readonly View[],
+  placed: readonly PlacedRow[],
   stored: readonly (Row | undefined)[],
 ): Promise<Row[]> {
-  const changes = placed.flatMap((view, i) => (stored[i] === undefined ? [] : [{ ...view, id: stored[i].id }]))
+  const changes = placed.flatMap(({ own }, i) => (stored[i] === undefined ? [] : [{ ...own, id: stored[i].id }]))
   if (changes.length === 0) return Promise.resolve([])
   const seconds = Math.floor(deps.now() / 1000)
   const values = [JSON.stringify(changes), caller.user, seconds]

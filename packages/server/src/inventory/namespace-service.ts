@@ -55,7 +55,7 @@ export function createNamespaces(
         key: keyText({ bk_cluster_id, name }),
         stored: { cluster: bk_cluster_id, name },
       })),
-    place: (parents: ParentRows) => placeNamespaces(bizId, namespaces, caller.tenant, clustersOf(parents)),
+    place: (parents: ParentRows) => placeNamespaces(bizId, namespaces, clustersOf(parents)),
     mayTouch: (existing: readonly (Row | undefined)[], parents: ParentRows) => {
       const clusters = clustersOf(parents)
       const foreign = existing.flatMap((row, i) => {
@@ -71,7 +71,6 @@ export function createNamespaces(
 function placeNamespaces(
   bizId: number,
   namespaces: readonly CheckedNamespace[],
-  tenant: string,
   clusters: readonly (ClusterParent | undefined)[],
 ) {
   const missing = problemsAt(clusters, (c) => c === undefined, 'no such cluster')
@@ -82,13 +81,10 @@ function placeNamespaces(
     `the cluster belongs to another business than ${bizId} and is not shared`,
   )
   if (closed.length > 0) throw cmdbErrors.mismatch('type', closed)
-  return namespaces.map((namespace, index) =>
-    Object.assign(forms(namespace), {
-      bk_biz_id: bizId,
-      bk_supplier_account: tenant,
-      cluster_uid: clusters[index]?.uid || undefined,
-    }),
+  const derived = new Map(
+    clusters.map((cluster) => [cluster, { bk_biz_id: bizId, cluster_uid: cluster?.uid || undefined }]),
   )
+  return namespaces.map((namespace, i) => ({ own: forms(namespace), derived: derived.get(clusters[i]) ?? {} }))
 }
 
 function problemsAt(

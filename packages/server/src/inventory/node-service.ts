@@ -59,12 +59,12 @@ export function createNodes(
         key: keyText({ bk_cluster_id, name }),
         stored: { cluster: bk_cluster_id, name },
       })),
-    place: (parents: ParentRows) => placeNodes(bizId, nodes, caller.tenant, parents as Parents),
+    place: (parents: ParentRows) => placeNodes(bizId, nodes, parents as Parents),
   }
   return createBatch({ deps, caller, origin }, batch, options)
 }
 
-function placeNodes(bizId: number, nodes: readonly CheckedNode[], tenant: string, parents: Parents) {
+function placeNodes(bizId: number, nodes: readonly CheckedNode[], parents: Parents) {
   const clusters = new Map(parents.clusters.map((c) => [c.id, c]))
   refuse(
     'bk_cluster_id',
@@ -77,14 +77,10 @@ function placeNodes(bizId: number, nodes: readonly CheckedNode[], tenant: string
     const holds = nodes.map((node) => (hosts.get(node.bk_host_id ?? 0) ?? 0) === bizId)
     refuse('bk_host_id', holds, `no host of business ${bizId}`)
   }
-  return nodes.map((node) =>
-    Object.assign(forms(node), {
-      bk_biz_id: bizId,
-      bk_supplier_account: tenant,
-      cluster_uid: clusters.get(node.bk_cluster_id)?.uid || undefined,
-      has_pod: false,
-    }),
+  const derived = new Map(
+    parents.clusters.map(({ id, uid }) => [id, { bk_biz_id: bizId, cluster_uid: uid || undefined, has_pod: false }]),
   )
+  return nodes.map((node) => ({ own: forms(node), derived: derived.get(node.bk_cluster_id) ?? {} }))
 }
 
 function refuse(what: string, holds: readonly boolean[], message: string): void {

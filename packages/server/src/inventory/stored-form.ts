@@ -120,14 +120,16 @@ function zeroOf(schema: Schema, form: StoredForm | undefined): () => unknown {
 
 /**
  * The form of an object's own members at the top of a row: null and absent go, given ones stay whatever their value, each
- * in its stored form. Only the schema's members come through, or those of `names`.
+ * in its stored form. Only the schema's members come through, or those of `names`. What has this form already comes back
+ * itself: do not change it.
  */
 export function memberForms(
   schema: TSchema,
   names: readonly string[] = Object.keys((schema as Schema).properties ?? {}),
-): (value: object) => Record<string, unknown> {
-  const forms = names.map((name) => [name, compile((schema as Schema).properties?.[name] ?? {})] as const)
+): (value: object) => Readonly<Record<string, unknown>> {
+  const forms = new Map(names.map((name) => [name, compile((schema as Schema).properties?.[name] ?? {})]))
   return (value) => {
+    if (isFormed(value as Readonly<Record<string, unknown>>, forms)) return value as Record<string, unknown>
     const out: Record<string, unknown> = {}
     for (const [name, form] of forms) {
       const given = (value as Record<string, unknown>)[name]
@@ -135,4 +137,17 @@ export function memberForms(
     }
     return out
   }
+}
+
+function isFormed(
+  value: Readonly<Record<string, unknown>>,
+  forms: ReadonlyMap<string, StoredForm | undefined>,
+): boolean {
+  for (const name in value) {
+    const given = value[name]
+    if (given === null || given === undefined || !forms.has(name)) return false
+    const form = forms.get(name)
+    if (form !== undefined && form(given) !== given) return false
+  }
+  return true
 }

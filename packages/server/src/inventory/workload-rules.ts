@@ -35,7 +35,8 @@ export function workloadKindOf(word: string): WorkloadKind {
 
 /** A workload of a request as it is stored; `change`: only what an update may change. */
 export function workloadForm(kind: WorkloadKind, workload: NewWorkload, change = false): NewWorkload {
-  const stored = (change ? changeForms : newForms).get(kind)?.(workload) ?? {}
+  const { name, ...members } = (change ? changeForms : newForms).get(kind)?.(workload) ?? {}
+  const stored = name ? { name, ...members } : members
   const strategy = workload.rolling_update_strategy
   const form = strategyForms.get(kind)
   if (form === undefined || strategy === undefined || strategy === null) return stored

@@ -62,18 +62,12 @@ export function createWorkloads(
     sequence: `workload_${kind.toLowerCase()}_id_seq`,
     parentIds: [[...new Set(workloads.map((w) => w.bk_namespace_id ?? 0))]],
     candidates: () => workloads.map(candidateOf(kind)),
-    place: (parents: ParentRows) =>
-      placeWorkloads(bizId, workloads, caller.tenant, parents.namespaces as readonly NamespaceParent[]),
+    place: (parents: ParentRows) => placeWorkloads(bizId, workloads, parents.namespaces as readonly NamespaceParent[]),
   }
   return createBatch({ deps, caller, origin }, batch, options)
 }
 
-function placeWorkloads(
-  bizId: number,
-  workloads: readonly NewWorkload[],
-  tenant: string,
-  parents: readonly NamespaceParent[],
-) {
+function placeWorkloads(bizId: number, workloads: readonly NewWorkload[], parents: readonly NamespaceParent[]) {
   const namespaces = new Map(parents.map((n) => [n.id, n]))
   const found = workloads.map((w) => namespaces.get(w.bk_namespace_id ?? 0))
   const missing = problemsAt(found, (n) => n === undefined, 'no such namespace')
@@ -84,18 +78,18 @@ function placeWorkloads(
     `the namespace is not shared with business ${bizId}`,
   )
   if (foreign.length > 0) throw cmdbErrors.mismatch('bk_biz_id', foreign)
-  return workloads.map((workload, index) => {
-    const namespace = found[index] as NamespaceParent
-    return {
-      ...workload,
-      name: workload.name || undefined,
-      bk_biz_id: namespace.bk_biz_id || undefined,
-      bk_supplier_account: tenant,
-      bk_cluster_id: namespace.bk_cluster_id || undefined,
-      cluster_uid: namespace.cluster_uid || undefined,
-      namespace: namespace.name || undefined,
-    }
-  })
+  const derived = new Map(
+    parents.map((namespace) => [
+      namespace.id,
+      {
+        bk_biz_id: namespace.bk_biz_id || undefined,
+        bk_cluster_id: namespace.bk_cluster_id || undefined,
+        cluster_uid: namespace.cluster_uid || undefined,
+        namespace: namespace.name || undefined,
+      },
+    ]),
+  )
+  return workloads.map((own) => ({ own, derived: derived.get(own.bk_namespace_id ?? 0) ?? {} }))
 }
 
 const candidateOf = (kind: WorkloadKind) => (workload: NewWorkload, i: number) => {
