@@ -1,13 +1,6 @@
 import type { ProvidedCluster } from './app-cluster.ts'
+import { createReflectors } from './app-reflectors.ts'
 import type { Config } from './config.ts'
-import {
-  createReflector,
-  type KubeObject,
-  type Reflector,
-  type Resource,
-  resources,
-  withoutManagedFields,
-} from './kube/index.ts'
 import { createPodHolds } from './instances/pod-holds.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
@@ -19,7 +12,8 @@ import type { Database } from './store/database.ts'
 import { runJanitor } from './store/janitor.ts'
 import type { Lease } from './store/lease.ts'
 import { registerCluster } from './sync/registration.ts'
-import { createSyncer, createSyncMetrics } from './sync/syncer.ts'
+import { createSyncMetrics } from './sync/sync-metrics.ts'
+import { createSyncer } from './sync/syncer.ts'
 import type { Logger } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -54,26 +48,14 @@ export function runControllers(options: ControllersOptions): Controllers {
   async function lead(lease: Lease, outer: AbortSignal): Promise<void> {
     const stop = new AbortController()
     const signal = AbortSignal.any([outer, stop.signal])
-    const reflect = <T extends KubeObject>(resource: Resource<T>): Reflector<T> =>
-      createReflector(cluster.kube, resource, {
-        transform: withoutManagedFields,
-        onError: (error, trouble) => {
-          if (signal.aborted) return
-          reflectorErrors.inc({ resource: resource.plural })
-          logger.warn(
-            { err: error, resource: resource.plural, trouble },
-            'the Kubernetes API could not be followed; trying again',
-          )
-        },
-      })
-    const reflectors = {
-      namespaces: reflect(resources.namespaces),
-      nodes: reflect(resources.nodes),
-      deployments: reflect(resources.deployments),
-      replicaSets: reflect(resources.replicaSets),
-      horizontalPodAutoscalers: reflect(resources.horizontalPodAutoscalers),
-      pods: reflect(resources.pods),
-    }
+    const reflectors = createReflectors(cluster.kube, (resource) => (error, trouble) => {
+      if (signal.aborted) return
+      reflectorErrors.inc({ resource: resource.plural })
+      logger.warn(
+        { err: error, resource: resource.plural, trouble },
+        'the Kubernetes API could not be followed; trying again',
+      )
+    })
     const pools = createPoolController({
       db,
       lease,
@@ -88,20 +70,21 @@ export function runControllers(options: ControllersOptions): Controllers {
     })
     const sync = async () => {
       if (config.sync === 'off') return firstPass.resolve()
-      const target = await registerCluster({
-        db,
-        kube: cluster.kube,
-        clusterName: cluster.name,
-        business: config.business,
-        nodes: reflectors.nodes,
-        namespaces: reflectors.namespaces,
-        logger,
-        signal,
-      })
       const syncer = createSyncer({
         db,
         lease,
-        target,
+        kube: cluster.kube,
+        register: () =>
+          registerCluster({
+            db,
+            kube: cluster.kube,
+            clusterName: cluster.name,
+            business: config.business,
+            nodes: reflectors.nodes,
+            namespaces: reflectors.namespaces,
+            logger,
+            signal,
+          }),
         reflectors,
         logger,
         metrics: syncMetrics,

@@ -188,7 +188,7 @@ describe('a reflector', () => {
       },
     })
     await until('the second watch is open', () => it.watches().length === 2)
-    expect(it.changes.slice(4)).toEqual(['-gone3', '~changed2>changed44', '+new45', '-again4', '+again46'])
+    expect(it.changes.slice(4)).toEqual(['~changed2>changed44', '+new45', '-again4', '+again46', '-gone3'])
     expect([...it.reflector.values()].map(label).sort()).toEqual(['again46', 'changed44', 'new45', 'same1'])
     expect(it.watches()[1]?.query.resourceVersion).toBe('50')
     expect(it.troubles).toEqual([['watch', 'too old resource version']])

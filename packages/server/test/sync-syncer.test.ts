@@ -1,11 +1,12 @@
 /** Sync from a simulated cluster into the inventory: what happens there is here a moment later, under the same ids. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { V1Deployment } from '@kubernetes/client-node'
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { type Simulator, startSimulator, zeroDelays } from '@podyard/simulator'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createKubeClient, createReflector, type KubeClient, resources } from '../src/kube/index.ts'
+import { createKubeClient, createReflector, identityOf, type KubeClient, resources } from '../src/kube/index.ts'
 import { registerCluster } from '../src/sync/registration.ts'
-import { createSyncer, createSyncMetrics } from '../src/sync/syncer.ts'
+import { createSyncMetrics } from '../src/sync/sync-metrics.ts'
+import { createSyncer } from '../src/sync/syncer.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { useDatabase } from './support/database.ts'
@@ -18,7 +19,7 @@ let kube: KubeClient
 let running: { readonly stop: () => Promise<void> }
 
 /** Reflectors, registration and syncer, as the app makes them. */
-async function startSync(resyncEveryMs = 300_000) {
+async function startSync(resyncEveryMs = 300_000, maxWaitingTextBytes?: number) {
   const stop = new AbortController()
   const { signal } = stop
   const reflectors = {
@@ -26,28 +27,30 @@ async function startSync(resyncEveryMs = 300_000) {
     nodes: createReflector(kube, resources.nodes),
     deployments: createReflector(kube, resources.deployments),
     replicaSets: createReflector(kube, resources.replicaSets),
-    pods: createReflector(kube, resources.pods),
+    pods: createReflector(kube, resources.pods, { keep: (pod) => identityOf(pod) as V1Pod }),
   }
   const work = Object.values(reflectors).map((reflector) => reflector.run(signal))
-  const target = await registerCluster({
-    db: t.db,
-    kube,
-    clusterName: 'simulated',
-    business: 'demo',
-    nodes: reflectors.nodes,
-    namespaces: reflectors.namespaces,
-    logger,
-    signal,
-  })
   const syncer = createSyncer({
     db: t.db,
     lease: undefined,
-    target,
+    kube,
+    register: () =>
+      registerCluster({
+        db: t.db,
+        kube,
+        clusterName: 'simulated',
+        business: 'demo',
+        nodes: reflectors.nodes,
+        namespaces: reflectors.namespaces,
+        logger,
+        signal,
+      }),
     reflectors,
     logger,
     metrics: createSyncMetrics(metrics),
     firstNamespace: 'default',
     resyncEveryMs,
+    ...(maxWaitingTextBytes === undefined ? {} : { maxWaitingTextBytes }),
   })
   const syncing = syncer.run(signal).catch(() => {})
   await syncer.firstPass
@@ -74,10 +77,10 @@ type Row = Record<string, unknown>
 const rows = (sql: string) => t.db.query<Row>(sql)
 
 async function until(sql: string, suits: (found: Row[]) => boolean): Promise<Row[]> {
-  for (const end = performance.now() + 10_000; ; ) {
+  for (const end = performance.now() + 60_000; ; ) {
     const found = await rows(sql)
     if (suits(found)) return found
-    if (performance.now() > end) throw new Error(`not in 10 s: ${sql}: ${JSON.stringify(found)}`)
+    if (performance.now() > end) throw new Error(`not in 60 s: ${sql}: ${JSON.stringify(found)}`)
     await delay(10)
   }
 }
@@ -185,4 +188,34 @@ test('a client’s pod in the same cluster is left alone', async () => {
   await kube.create(resources.deployments, deployment('after', 1))
   await until(`select 1 from pod where ref_name = 'after'`, (found) => found.length === 1)
   expect(await rows(`select origin from pod where name = 'mine'`)).toEqual([{ origin: 'client' }])
+})
+
+test('pods beyond the bound of what may wait are read when their turn comes, and all of them are written', async () => {
+  await running.stop()
+  await kube.create(resources.deployments, deployment('many', 130))
+  for (;;) {
+    const { items } = await kube.list(resources.pods, {
+      labelSelector: 'app=many',
+      fieldSelector: 'status.phase=Running',
+    })
+    if (items.length === 130) break
+    await delay(20)
+  }
+  const before = await metrics.registry.getSingleMetricAsString('podyard_sync_drift_total')
+  running = await startSync(300_000, 40_000)
+  const [found] = await rows(`select count(*) as n, count(ip) as ips from pod where ref_name = 'many'`)
+  expect(found).toEqual({ n: 130, ips: 130 })
+  expect(await metrics.registry.getSingleMetricAsString('podyard_sync_drift_total')).toBe(before)
+})
+
+test('rows that the database lost come back with the next resync', async () => {
+  await running.stop()
+  running = await startSync(200)
+  await rows(`delete from container where bk_pod_id in (select id from pod where ref_name = 'many')`)
+  await rows(`delete from pod where ref_name = 'many'`)
+  await until(`select 1 from pod where ref_name = 'many' and ip is not null`, (found) => found.length === 130)
+  await until(
+    `select 1 from container c join pod p on p.id = c.bk_pod_id where p.ref_name = 'many'`,
+    (found) => found.length === 130,
+  )
 })

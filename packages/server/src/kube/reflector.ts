@@ -20,8 +20,13 @@ export type ReflectorOptions<T extends KubeObject> = {
   readonly labelSelector?: string
   readonly fieldSelector?: string
   readonly pageSize?: number
-  /** What is kept of each object, applied before it is stored and told. Name, namespace, uid and resourceVersion must stay. */
+  /** What is told of each object. Name, namespace, uid and resourceVersion must stay. */
   readonly transform?: (object: T) => T
+  /**
+   * What is kept of each object once it was told, for kinds of which there are many: `get`, `values` and the `before` of a
+   * change have no more than that. Name, namespace, uid and resourceVersion must stay. Default: all that is told.
+   */
+  readonly keep?: (object: T) => T
   /** Told about every failure; the reflector goes on whatever happens here. */
   readonly onError?: (error: unknown, trouble: ReflectorTrouble) => void
   /** Milliseconds for one whole list. Default 120,000. */
@@ -62,6 +67,7 @@ export function createReflector<T extends KubeObject>(
   const random = options.random ?? Math.random
   const sleep = options.sleep ?? sleepFor
   const transform = options.transform ?? ((object: T) => object)
+  const keep = options.keep ?? ((object: T) => object)
   let isSynced = false
   let isStarted = false
   let lastHeardAt: number | undefined
@@ -86,17 +92,22 @@ export function createReflector<T extends KubeObject>(
     }
   }
 
-  /** Stores an object and tells the difference. Another uid under a known name is another object: one went, one came. */
-  function put(object: T): void {
+  /**
+   * Tells the difference that an object makes, and gives what is kept of it. Another uid under a known name is another
+   * object: one went, one came.
+   */
+  function put(object: T): T {
     const key = keyOf(object)
     let before = objects.get(key)
     if (before !== undefined && before.metadata?.uid !== object.metadata?.uid) {
       remove(key)
       before = undefined
     }
-    if (before !== undefined && before.metadata?.resourceVersion === object.metadata?.resourceVersion) return
-    objects.set(key, object)
+    if (before !== undefined && before.metadata?.resourceVersion === object.metadata?.resourceVersion) return before
+    const kept = keep(object)
+    objects.set(key, kept)
     tell({ before, after: object })
+    return kept
   }
 
   function remove(key: string): void {
@@ -106,21 +117,21 @@ export function createReflector<T extends KubeObject>(
     tell({ before, after: undefined })
   }
 
-  /** Lists everything, tells the differences, and gives the version to watch from. */
+  /**
+   * Lists everything, tells the differences, and gives the version to watch from. What a page shows is told as it comes, so
+   * that no more than a page of whole objects is ever held; what is gone is known at the end.
+   */
   async function relist(signal: AbortSignal): Promise<string> {
     const list = await client.list(resource, {
       ...selection(),
       ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
       timeoutMs: options.listTimeoutMs ?? defaultListTimeoutMs,
-      transform: (object) => transform(object as T),
+      transform: (object) => put(transform(object as T)),
       signal,
     })
     lastHeardAt = now()
-    const listed = new Set(list.items.map(keyOf))
-    for (const key of objects.keys()) {
-      if (!listed.has(key)) remove(key)
-    }
-    for (const object of list.items) put(object)
+    const listed = new Set<KubeObject>(list.items)
+    for (const [key, object] of objects) if (!listed.has(object)) remove(key)
     if (!isSynced) {
       isSynced = true
       resolveSynced()
@@ -230,4 +241,11 @@ export function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (object.metadata?.managedFields === undefined) return object
   const { managedFields: _, ...metadata } = object.metadata
   return { ...object, metadata }
+}
+
+/** Name, namespace, uid and version: the least that a reflector has to keep. For `ReflectorOptions.keep`. */
+export function identityOf(object: KubeObject): KubeObject {
+  const { namespace, name, uid, resourceVersion } = object.metadata ?? {}
+  // The same members in the same order for every object: they share their shape in memory.
+  return { metadata: { namespace, name, uid, resourceVersion } as NonNullable<KubeObject['metadata']> }
 }

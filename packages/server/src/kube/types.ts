@@ -73,7 +73,7 @@ export type ListOptions = CallOptions & {
   readonly fieldSelector?: string
   /** Objects per page. Default 500; pages are followed until the end. */
   readonly pageSize?: number
-  /** Applied to each object as its page arrives, so that what it drops never piles up. */
+  /** Applied to each object as its page arrives, so that what it drops never piles up; again for a list that starts again. */
   readonly transform?: (object: KubeObject) => KubeObject
 }
 
@@ -143,7 +143,10 @@ export type KubeClient = {
   close(): Promise<void>
 }
 
-/** What a reflector tells about one object: before and after. `undefined` before: new; after: gone. */
+/**
+ * What a reflector tells about one object: before and after. `undefined` before: new; after: gone. `before` is what was
+ * kept of it, which may be less than there was (`ReflectorOptions.keep`).
+ */
 export type Change<T extends KubeObject> = { readonly before: T | undefined; readonly after: T | undefined }
 
 /**

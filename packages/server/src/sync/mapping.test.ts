@@ -1,6 +1,6 @@
 import type { V1OwnerReference, V1Pod } from '@kubernetes/client-node'
 import { describe, expect, test } from 'vitest'
-import { deploymentFacts, nodeFacts, podFacts, workloadOf } from './mapping.ts'
+import { deploymentFacts, nodeFacts, type PodReading, readPod, workloadOf } from './mapping.ts'
 
 const owner = (kind: string, name: string, apiVersion = 'apps/v1'): V1OwnerReference => ({
   apiVersion,
@@ -56,17 +56,17 @@ describe('workloadOf', () => {
       unknown,
       { kind: 'customResource', namespace: 'ns', name: 's1', cr_kind: 'Sandbox', cr_api_version: 'x.io/v1' },
     ],
-  ])('%s', (_what, from, lookup, expected) => expect(workloadOf(from, lookup)).toEqual(expected))
+  ])('%s', (_what, from, lookup, expected) => expect(workloadOf(readPod(from) as PodReading, lookup)).toEqual(expected))
 })
 
-describe('podFacts', () => {
+describe('readPod', () => {
   test('a pod without a node is not in the inventory yet', () => {
-    expect(podFacts({ metadata: { name: 'p' }, spec: { containers: [] } }, unknown)).toBeUndefined()
+    expect(readPod({ metadata: { name: 'p' }, spec: { containers: [] } })).toBeUndefined()
   })
 
   test('a container without a runtime id is named by the pod; with one, by it', () => {
     const starting = pod()
-    expect(podFacts(starting, unknown)?.containers[0]).toMatchObject({ container_uid: 'u/main', started: null })
+    expect(readPod(starting)?.containers[0]).toMatchObject({ container_uid: 'u/main', started: null })
     const running: V1Pod = {
       ...starting,
       status: {
@@ -85,7 +85,7 @@ describe('podFacts', () => {
         ],
       },
     }
-    const facts = podFacts(running, unknown)
+    const facts = readPod(running)
     expect(facts).toMatchObject({ ip: '10.0.0.9', ips: [{ ip: '10.0.0.9' }] })
     expect(facts?.containers[0]).toMatchObject({ container_uid: 'containerd://abc', started: 1767605400 })
   })

@@ -21,7 +21,7 @@ import type {
 } from '../inventory/cluster-facts.ts'
 
 /** The controller of an object that we know, or undefined when we do not (yet). */
-export type ControllerLookup = (namespace: string, owner: V1OwnerReference) => V1OwnerReference | null | undefined
+export type ControllerLookup = (namespace: string, owner: Owner) => Owner | null | undefined
 
 export function namespaceFacts(namespace: V1Namespace): NamespaceFacts {
   return {
@@ -96,21 +96,31 @@ const kindOf: Readonly<Record<string, string>> = {
   GameStatefulSet: 'gameStatefulSet',
 }
 
+/** A pod's controller, as far as its workload depends on it. */
+type Owner = Pick<V1OwnerReference, 'apiVersion' | 'kind' | 'name'>
+
+/**
+ * What a pod says of itself for the inventory. Its workload is found when the pod is written, since other objects say it,
+ * and they may be told later.
+ */
+export type PodReading = Omit<PodFacts, 'workload'> & { readonly owner: Owner | null }
+
 /**
  * The workload that a pod hangs on: up its owner chain, ReplicaSet to Deployment and Job to CronJob; any other
  * controller is a `customResource`; without one, or on a ReplicaSet of its own, the namespace's `pods`.
  */
-export function workloadOf(pod: V1Pod, lookup: ControllerLookup): WorkloadKey {
-  const namespace = pod.metadata?.namespace ?? ''
+export function workloadOf(
+  { namespace, owner, labels }: Pick<PodReading, 'namespace' | 'owner' | 'labels'>,
+  lookup: ControllerLookup,
+): WorkloadKey {
   const naked = { kind: 'pods', namespace, name: 'pods' }
-  const owner = pod.metadata?.ownerReferences?.find((reference) => reference.controller === true)
-  if (owner === undefined) return naked
+  if (owner === null) return naked
   if (owner.kind === 'ReplicaSet') {
     const above = lookup(namespace, owner)
     if (above !== undefined && above !== null) return keyOf(namespace, above)
     if (above === null) return naked
     // Not seen yet: a Deployment's ReplicaSet is named after it, with the hash that its pods carry.
-    const hash = pod.metadata?.labels?.['pod-template-hash']
+    const hash = labels['pod-template-hash']
     return hash !== undefined && owner.name.endsWith(`-${hash}`)
       ? { kind: 'deployment', namespace, name: owner.name.slice(0, -hash.length - 1) }
       : naked
@@ -122,7 +132,7 @@ export function workloadOf(pod: V1Pod, lookup: ControllerLookup): WorkloadKey {
   return keyOf(namespace, owner)
 }
 
-function keyOf(namespace: string, owner: V1OwnerReference): WorkloadKey {
+function keyOf(namespace: string, owner: Owner): WorkloadKey {
   const kind = kindOf[owner.kind]
   return kind === undefined
     ? { kind: 'customResource', namespace, name: owner.name, cr_kind: owner.kind, cr_api_version: owner.apiVersion }
@@ -130,16 +140,17 @@ function keyOf(namespace: string, owner: V1OwnerReference): WorkloadKey {
 }
 
 /** Undefined while the pod has no node: it enters the inventory when it has one. */
-export function podFacts(pod: V1Pod, lookup: ControllerLookup): PodFacts | undefined {
+export function readPod(pod: V1Pod): PodReading | undefined {
   const { metadata, spec, status } = pod
   if (!spec?.nodeName) return undefined
   const uid = metadata?.uid ?? ''
+  const owner = metadata?.ownerReferences?.find((reference) => reference.controller === true)
   return {
     uid,
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',
     node_name: spec.nodeName,
-    workload: workloadOf(pod, lookup),
+    owner: owner === undefined ? null : { apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name },
     priority: spec.priority ?? null,
     labels: metadata?.labels ?? {},
     ip: status?.podIP ?? null,
