@@ -1,4 +1,5 @@
 export * from './instances.ts'
+export * from './inventory-business-set.ts'
 export * from './inventory-business.ts'
 export * from './inventory-host.ts'
 export * from './inventory-kube.ts'

@@ -36,6 +36,14 @@ export const LoosePage = Type.Object({
   start: Type.Optional(Nullable(SafeInteger({ description: 'rows to skip' }))),
   limit: Type.Optional(Nullable(SafeInteger({ description: 'rows at most; 0 or absent: all' }))),
   sort: Type.Optional(Nullable(Type.String({ description: 'fields, comma separated; `-field` is descending' }))),
+  cursor: Type.Optional(
+    Nullable(
+      Type.String({
+        description:
+          'the way through long lists: `""` first, then each answer’s `next_cursor` until that is `""`; not with `start` or `sort`',
+      }),
+    ),
+  ),
 })
 export type LoosePage = Static<typeof LoosePage>
 
@@ -71,7 +79,13 @@ export const SearchBusinessBody = Type.Object({
 })
 export type SearchBusinessBody = Static<typeof SearchBusinessBody>
 
+/** Beside a page that `page.cursor` asked for. */
+export const nextCursor = Type.Optional(
+  Type.String({ description: 'where `page.cursor` was given: the next page’s, `""` when there is none' }),
+)
+
 export const BusinessSearchData = Type.Object({
   count: Type.Integer({ description: 'all that match, whatever the page' }),
   info: Type.Array(Type.Record(Type.String(), Type.Unknown())),
+  next_cursor: nextCursor,
 })

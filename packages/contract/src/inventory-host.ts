@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { LoosePage, TimeCondition } from './inventory-business.ts'
+import { LoosePage, nextCursor, TimeCondition } from './inventory-business.ts'
 import { FieldNames } from './inventory-list.ts'
 import { Nullable, SafeInteger } from './named.ts'
 
@@ -66,6 +66,7 @@ export const SearchHostsData = Type.Object({
       module: Type.Array(Type.Record(Type.String(), Type.Unknown())),
     }),
   ),
+  next_cursor: nextCursor,
 })
 
 export const ListHostsBody = Type.Object({
@@ -81,8 +82,63 @@ export type ListHostsBody = Static<typeof ListHostsBody>
 export const ListHostsData = Type.Object({
   count: Type.Integer({ description: 'all that match, whatever the page' }),
   info: Type.Array(HostRow),
+  next_cursor: nextCursor,
 })
 
 export const HostIdsBody = Type.Object({
   bk_host_id: Type.Optional(Type.Unsafe<unknown>({ description: 'ids as one comma separated text, or one number' })),
+})
+
+const hostIds = Type.Optional(Nullable(Type.Array(SafeInteger(), { description: 'hosts' })))
+const business = (description: string) => Type.Optional(Nullable(SafeInteger({ description })))
+
+/** add_host_to_business_idle (container API reference 10.3). */
+export const AddIdleHostsBody = Type.Object({
+  bk_biz_id: business('business'),
+  bk_host_list: Type.Optional(
+    Nullable(Type.Array(Type.Record(Type.String(), Type.Unknown()), { description: 'rows, 1 to 200' })),
+  ),
+})
+export type AddIdleHostsBody = Static<typeof AddIdleHostsBody>
+export const AddIdleHostsData = Type.Object({ bk_host_ids: Type.Array(Type.Integer()) })
+
+/** Moves within a business, out of it and into it (container API reference 10.5). */
+export const MoveHostsBody = Type.Object({ bk_biz_id: business('business'), bk_host_id: hostIds })
+export type MoveHostsBody = Static<typeof MoveHostsBody>
+
+export const MoveHostsAcrossBody = Type.Object({
+  src_bk_biz_id: business('the business that has the hosts'),
+  dst_bk_biz_id: business('the one that gets them'),
+  bk_host_id: hostIds,
+  bk_module_id: Type.Optional(Nullable(SafeInteger({ description: 'a module of the latter' }))),
+})
+export type MoveHostsAcrossBody = Static<typeof MoveHostsAcrossBody>
+
+export const MoveHostsToModulesBody = Type.Object({
+  bk_biz_id: business('business'),
+  bk_host_id: hostIds,
+  bk_module_id: Type.Optional(Nullable(Type.Array(SafeInteger(), { description: 'one module of the business' }))),
+})
+export type MoveHostsToModulesBody = Static<typeof MoveHostsToModulesBody>
+
+export const HostRelationsBody = Type.Object({
+  bk_host_id: hostIds,
+  bk_biz_id: business('only those of this business'),
+})
+export type HostRelationsBody = Static<typeof HostRelationsBody>
+export const HostRelations = Type.Array(
+  Type.Object({
+    bk_biz_id: Type.Integer(),
+    bk_host_id: Type.Integer(),
+    bk_module_id: Type.Integer(),
+    bk_set_id: Type.Integer(),
+    bk_supplier_account: Type.String(),
+  }),
+)
+
+/** The idle set of a business (container API reference 10.6). */
+export const InternalModules = Type.Object({
+  bk_set_id: Type.Integer(),
+  bk_set_name: Type.String(),
+  module: Nullable(Type.Array(Type.Record(Type.String(), Type.Unknown()))),
 })

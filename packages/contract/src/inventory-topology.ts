@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { LoosePage } from './inventory-business.ts'
+import { LoosePage, nextCursor } from './inventory-business.ts'
 import { AddressCondition, ObjectCondition } from './inventory-host.ts'
 import { FieldNames, InventoryFilter, InventoryPage } from './inventory-list.ts'
 import { Nullable, SafeInteger } from './named.ts'
@@ -104,6 +104,7 @@ export type KubeHostSearchBody = Static<typeof KubeHostSearchBody>
 export const KubeHostSearchData = Type.Object({
   count: Type.Integer({ description: 'all that match, whatever the page' }),
   info: Type.Array(Type.Object({ host: row, node: Nullable(Type.Array(row)) })),
+  next_cursor: nextCursor,
 })
 
 /** findmany/kube/container/by_topo (container API reference 2.4). */
@@ -122,7 +123,7 @@ export type ContainersByTopologyBody = Static<typeof ContainersByTopologyBody>
 export const ContainersByTopology = Type.Object({
   count: Type.Integer({ description: 'the number of rows where `enable_count` was given, else 0' }),
   info: Type.Array(Type.Object({ container: row, pod: row, topo: row })),
-  next_cursor: Type.Optional(Type.String({ description: 'where `page.cursor` was given' })),
+  next_cursor: nextCursor,
 })
 
 /** findmany/biz_set/{bk_biz_set_id}/kube/containers (container API reference 2.4). */

@@ -388,15 +388,17 @@ describe('update_host and delete_host', () => {
     expect(await events()).toHaveLength(2)
   })
 
-  test('a host that carries a node or a pod is not deleted, nor those beside it', async () => {
-    await t.db.query(`insert into node (id, bk_host_id, name) values (1, 2, 'n')`)
+  test('hosts/batch: 1113002 for a delete of hosts that are in a business, 1113043 while a pod is on one', async () => {
+    expect(await api.refused('/hosts/batch', { bk_host_id: '1,2' }, del)).toEqual([
+      1113002,
+      'hostID [1,2] does not belong of  businessID [0]',
+    ])
+    await api.ok('/hosts/modules/resource', { bk_biz_id: 1, bk_host_id: [1, 2] })
+    await t.db.query(`insert into pod (id, bk_host_id, name, ref_kind, ref_id) values (1, 1, 'p', 'deployment', 1)`)
     expect(await api.refused('/hosts/batch', { bk_host_id: '1,2' }, del)).toEqual([
       1113043,
       'Host has associated container resources',
     ])
-    await t.db.query('delete from node')
-    await t.db.query(`insert into pod (id, bk_host_id, name, ref_kind, ref_id) values (1, 1, 'p', 'deployment', 1)`)
-    expect((await api.refused('/hosts/batch', { bk_host_id: '1,2' }, del))[0]).toBe(1113043)
     expect((await listed()).count).toBe(2)
     await t.db.query('delete from pod')
     expect(await api.ok('/hosts/batch', { bk_host_id: '1,2,77' }, del)).toBeNull()

@@ -17,8 +17,9 @@ import {
   setBusinessStatus,
   updateBusiness,
 } from './business-service.ts'
+import { businessSetOperations } from './business-set-operations.ts'
 
-/** The routes of businesses (container API reference 10.1, 10.2). The components call them `/app`, the API server `/biz`. */
+/** The routes of businesses and of sets of them (container API reference 10.1, 10.2, 10.7). The components call them `/app`, the API server `/biz`. */
 export function businessOperations(db: Database): readonly InventoryOperation[] {
   return [
     operation({
@@ -85,6 +86,7 @@ export function businessOperations(db: Database): readonly InventoryOperation[] 
       data: Type.Null(),
       handle: (call, body) => deleteBusinesses(db, call.caller, body.bk_biz_id ?? []),
     }),
+    ...businessSetOperations(db),
   ]
 }
 

@@ -37,6 +37,7 @@ import {
   compileTimeCondition,
   isBadPattern,
 } from './list-conditions.ts'
+import { nextCursor, readLoosePage } from './list-page.ts'
 import { visibleTenant } from './list-tenant.ts'
 
 type Members = Readonly<Record<string, unknown>>
@@ -157,24 +158,29 @@ export async function searchBusinesses(
   db: Queryable,
   caller: Caller,
   body: SearchBusinessBody,
-): Promise<{ readonly count: number; readonly info: readonly Members[] }> {
+): Promise<{ readonly count: number; readonly info: readonly Members[]; readonly next_cursor?: string }> {
   if (body.condition != null && body.biz_property_filter != null) throw cmdbErrors.mismatch('biz_property_filter')
   const parameters = createParameters()
   const where = searchConditions(body, caller, parameters).join(' and ')
-  const page = body.page ?? {}
-  const paging = `offset ${parameters.add(Math.max(page.start ?? 0, 0), 'bigint')}
-    limit ${parameters.add((page.limit ?? 0) > 0 ? page.limit : null, 'bigint')}`
+  const page = readLoosePage(body.page, 'biz')
+  const isCursor = page.kind === 'cursor'
+  const after = isCursor ? `where b.id > ${parameters.add(page.after, 'bigint')}` : ''
+  const order = isCursor ? 'b.id' : compileSort(page.sort, businessColumns, 'b.id')
+  const paging = `offset ${parameters.add(isCursor ? 0 : page.start, 'bigint')}
+    limit ${parameters.add(page.limit ?? null, 'bigint')}`
   try {
     const rows = await db.query<BusinessRow & { total: number }>(
       `with found as materialized (select b.* from business b where ${where})
        select ${businessSelectList}, t.total from (select count(*) as total from found) t left join lateral (
-         select * from found b order by ${compileSort(page.sort, businessColumns, 'b.id')} ${paging}) b on true`,
+         select * from found b ${after} order by ${order} ${paging}) b on true`,
       parameters.values,
     )
     const total = rows[0]?.total ?? 0
     // A page beyond the end is one row of nulls beside the total.
     const found = rows.filter((row) => row.id !== null)
-    return { count: total, info: found.map((row) => businessView(row, body.fields ?? [])) }
+    const info = found.map((row) => businessView(row, body.fields ?? []))
+    if (!isCursor) return { count: total, info }
+    return { count: total, info, next_cursor: nextCursor(page.list, page.limit, found.length, found.at(-1)?.id ?? 0) }
   } catch (error) {
     if (isBadPattern(error)) throw cmdbErrors.mismatch('condition')
     throw error

@@ -88,11 +88,11 @@ function valueProblem(name: string, value: string): string | undefined {
   return undefined
 }
 
-/** What is wrong with a business's name, which is a path element in the original's topology. */
-export function businessNameProblem(name: string): string | undefined {
-  if (name === '') return 'bk_biz_name is empty'
-  if (Buffer.byteLength(name) > 256) return 'bk_biz_name exceeds 256 bytes'
-  return /[\\|/:*,<>"?#\s]/.test(name) ? 'bk_biz_name has a character that is not allowed' : undefined
+/** What is wrong with the name of a business or a set of them, which is a path element in the original's topology. */
+export function businessNameProblem(name: string, attribute = 'bk_biz_name'): string | undefined {
+  if (name === '') return `${attribute} is empty`
+  if (Buffer.byteLength(name) > 256) return `${attribute} exceeds 256 bytes`
+  return /[\\|/:*,<>"?#\s]/.test(name) ? `${attribute} has a character that is not allowed` : undefined
 }
 
 /** The name of an archived business: `<name>-archived`, and with a number from the second attempt on. */

@@ -1,5 +1,6 @@
 import type { Column, Columns } from './filter/columns.ts'
 import { looseAttributes } from './host.ts'
+import { idleSetName, moduleIdSql, moduleNameSql } from './host-modules.ts'
 
 const column = (name: string, storage: Column['storage']): [string, Column] => [name, { sql: `h.${name}`, storage }]
 
@@ -32,13 +33,9 @@ export const hostColumns: Columns = new Map<string, Column>([
   }),
 ])
 
-/** The idle set and its idle module, which every business has and nothing stores (container API reference 10.6). */
-export const idleSetName = '空闲机池'
-export const idleModuleName = '空闲机'
-
 /**
- * The fields of the set and the module that a host is in: those of its business, whose id they share; seen from the
- * host's row, so that their conditions are conditions on hosts.
+ * The fields of the set and the module that a host is in, seen from the host's row, so that their conditions are
+ * conditions on hosts.
  */
 export const setColumns: Columns = new Map<string, Column>([
   ['bk_set_id', { sql: 'h.bk_biz_id', storage: 'integer' }],
@@ -48,6 +45,7 @@ export const setColumns: Columns = new Map<string, Column>([
 ])
 export const moduleColumns: Columns = new Map<string, Column>([
   ...setColumns,
-  ['bk_module_id', { sql: 'h.bk_biz_id', storage: 'integer' }],
-  ['bk_module_name', { sql: `'${idleModuleName}'::text`, storage: 'text' }],
+  ['bk_module_id', { sql: `(${moduleIdSql})`, storage: 'integer' }],
+  ['bk_module_name', { sql: `(${moduleNameSql})`, storage: 'text' }],
+  ['default', { sql: 'h.module::bigint', storage: 'integer' }],
 ])

@@ -106,6 +106,7 @@ function areaOf(entry: string): { readonly area: number | undefined; readonly ad
 
 /** Sets or modules by id or by condition. 1199006 with the name of what is wrong. */
 export function topologyCondition(
+  idField: 'bk_set_id' | 'bk_module_id',
   idsName: string,
   ids: readonly number[] | null | undefined,
   limit: number,
@@ -118,8 +119,8 @@ export function topologyCondition(
   const atoms = condition === undefined || condition === null ? [] : condition
   if (!Array.isArray(atoms)) throw cmdbErrors.mismatch(conditionName)
   if (given.length > limit || (given.length > 0 && atoms.length > 0)) throw cmdbErrors.mismatch(idsName)
-  // Set and module share the id of their business.
-  if (given.length > 0) return `h.bk_biz_id = any(${parameters.add(given, 'bigint[]')})`
+  const id = columns.get(idField)?.sql
+  if (given.length > 0) return `${id} = any(${parameters.add(given, 'bigint[]')})`
   const parts = atoms.map((atom: unknown) => {
     const { field, operator, value } = (typeof atom === 'object' && atom !== null ? atom : {}) as Record<
       string,

@@ -1,6 +1,8 @@
 import {
   AddHostsBody,
   AddHostsData,
+  AddIdleHostsBody,
+  AddIdleHostsData,
   HostIdsBody,
   ListHostsBody,
   ListHostsData,
@@ -11,10 +13,12 @@ import Type from 'typebox'
 import { cmdbErrors } from '../errors.ts'
 import { type InventoryCall, type InventoryOperation, operation } from '../http/cmdb-dialect.ts'
 import type { Database } from '../store/database.ts'
+import { addIdleHosts } from './host-idle.ts'
+import { hostMoveOperations } from './host-move-operations.ts'
 import { listHosts, searchHosts } from './host-search.ts'
 import { addHosts, deleteHosts, updateHosts } from './host-service.ts'
 
-/** The routes of hosts (container API reference 10.1, 10.3, 10.4). */
+/** The routes of hosts (container API reference 10.1, 10.3 to 10.6). */
 export function hostOperations(db: Database): readonly InventoryOperation[] {
   return [
     operation({
@@ -27,6 +31,17 @@ export function hostOperations(db: Database): readonly InventoryOperation[] {
       body: AddHostsBody,
       data: AddHostsData,
       handle: (call, body) => addHostsByNumber(db, call, body),
+    }),
+    operation({
+      name: 'add_host_to_business_idle',
+      method: 'POST',
+      path: '/hosts/add/business_idle',
+      esb: true,
+      storage: 'insert',
+      summary: 'Adds hosts to a business and answers with their ids, 200 at most',
+      body: AddIdleHostsBody,
+      data: AddIdleHostsData,
+      handle: (call, body) => addIdleHosts(db, call.caller, body),
     }),
     operation({
       name: 'search_hosts_with_biz',
@@ -78,6 +93,17 @@ export function hostOperations(db: Database): readonly InventoryOperation[] {
       handle: (call, body) => listHosts(db, call.caller, body, 'all'),
     }),
     operation({
+      name: 'list_resource_pool_hosts',
+      method: 'POST',
+      path: '/hosts/list_resource_pool_hosts',
+      esb: true,
+      storage: 'select',
+      summary: 'Lists the hosts of the resource pool',
+      body: ListHostsBody,
+      data: ListHostsData,
+      handle: (call, body) => listHosts(db, call.caller, body, 'pool'),
+    }),
+    operation({
       name: 'update_host',
       method: 'PUT',
       path: '/hosts/batch',
@@ -95,11 +121,12 @@ export function hostOperations(db: Database): readonly InventoryOperation[] {
       path: '/hosts/batch',
       esb: true,
       storage: 'delete',
-      summary: 'Deletes hosts that carry no node and no pod',
+      summary: 'Deletes hosts of the resource pool',
       body: HostIdsBody,
       data: Type.Null(),
       handle: (call, body) => deleteHosts(db, call.caller, hostIdsOf(body.bk_host_id)),
     }),
+    ...hostMoveOperations(db),
   ]
 }
 

@@ -1,4 +1,4 @@
-import type { ListHostsBody, SearchHostsBody } from '@podyard/contract'
+import type { ListHostsBody, LoosePage, SearchHostsBody } from '@podyard/contract'
 import { cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
 import type { Queryable } from '../store/database.ts'
@@ -6,10 +6,12 @@ import { type BusinessRow, businessView, pickFields } from './business.ts'
 import { businessSelectList } from './business-store.ts'
 import { createParameters, type Parameters } from './filter/parameters.ts'
 import { type HostRow, hostView } from './host.ts'
-import { hostColumns, idleModuleName, idleSetName, moduleColumns, setColumns } from './host-columns.ts'
+import { hostColumns, moduleColumns, setColumns } from './host-columns.ts'
 import { addressCondition, hostFilter, objectCondition, topologyCondition } from './host-conditions.ts'
+import { type HostModule, idleSetName, moduleIdOf, moduleName, setIdOf } from './host-modules.ts'
 import { hostSelectList } from './host-store.ts'
-import { BadCondition, compileSort, isBadPattern } from './list-conditions.ts'
+import { compileSort, isBadPattern, readingConditions } from './list-conditions.ts'
+import { nextCursor, readLoosePage } from './list-page.ts'
 import { visibleTenant } from './list-tenant.ts'
 
 type View = Readonly<Record<string, unknown>>
@@ -36,7 +38,7 @@ export async function searchHosts(
   caller: Caller,
   body: SearchHostsBody,
   businessNeeded: boolean,
-): Promise<{ readonly count: number; readonly info: readonly FoundHost[] }> {
+): Promise<{ readonly count: number; readonly info: readonly FoundHost[]; readonly next_cursor?: string }> {
   const conditions = body.condition ?? []
   const business = body.bk_biz_id ?? 0
   const named = business !== 0 && business !== -1
@@ -68,10 +70,10 @@ export async function searchHosts(
       host: withAreaObject(hostView(row, fieldsOf('host') ?? [])),
       biz: idle(businessFields, (one) => businessView(one, businessFields ?? [])),
       set: idle(setFields, (one) => idleSet(one, setFields ?? [])),
-      module: idle(moduleFields, (one) => idleModule(one, moduleFields ?? [])),
+      module: idle(moduleFields, (one) => moduleView(one, row.module, moduleFields ?? [])),
     }
   })
-  return { count: found.count, info }
+  return { count: found.count, info, ...found.next }
 }
 
 /** In these answers the area is a list of one object (container API reference 10.4). */
@@ -92,7 +94,7 @@ export function withAreaObject(host: Record<string, unknown>): View {
 const idleSet = (owner: BusinessRow, fields: readonly string[]): View => ({
   ...pickFields(
     {
-      bk_set_id: owner.id,
+      bk_set_id: setIdOf(owner.id),
       bk_set_name: idleSetName,
       default: 1,
       bk_biz_id: owner.id,
@@ -103,19 +105,19 @@ const idleSet = (owner: BusinessRow, fields: readonly string[]): View => ({
   TopModuleName: `${owner.bk_biz_name}##${idleSetName}`,
 })
 
-const idleModule = (owner: BusinessRow, fields: readonly string[]): View => ({
+const moduleView = (owner: BusinessRow, module: HostModule, fields: readonly string[]): View => ({
   ...pickFields(
     {
-      bk_module_id: owner.id,
-      bk_module_name: idleModuleName,
-      default: 1,
-      bk_set_id: owner.id,
+      bk_module_id: moduleIdOf(owner.id, module),
+      bk_module_name: moduleName(module),
+      default: module,
+      bk_set_id: setIdOf(owner.id),
       bk_biz_id: owner.id,
       bk_supplier_account: owner.bk_supplier_account,
     },
     fields,
   ),
-  TopModuleName: `${owner.bk_biz_name}##${idleSetName}##${idleModuleName}`,
+  TopModuleName: `${owner.bk_biz_name}##${idleSetName}##${moduleName(module)}`,
 })
 
 async function businessesOf(db: Queryable, hosts: readonly HostRow[]): Promise<Map<number, BusinessRow>> {
@@ -129,28 +131,39 @@ const businessesById = {
 }
 
 /**
- * list_biz_hosts (a business) and list_hosts_without_biz (all hosts of the tenant). The first wants page.limit between 1
- * and 1000, the second takes 0 as all.
+ * list_biz_hosts (a business), list_hosts_without_biz (all hosts of the tenant) and list_resource_pool_hosts. The first
+ * wants page.limit between 1 and 1000, the others take 0 as all.
  */
 export async function listHosts(
   db: Queryable,
   caller: Caller,
   body: ListHostsBody,
-  business: number | 'all',
-): Promise<{ readonly count: number; readonly info: readonly View[] }> {
+  business: number | 'all' | 'pool',
+): Promise<{ readonly count: number; readonly info: readonly View[]; readonly next_cursor?: string }> {
   if (business === 0) throw cmdbErrors.mismatch('bk_biz_id')
   const limit = body.page?.limit ?? 0
-  if (limit > 1_000 || limit < 0 || (limit === 0 && business !== 'all')) throw cmdbErrors.mismatch('page.limit')
+  if (limit > 1_000 || limit < 0 || (limit === 0 && typeof business === 'number'))
+    throw cmdbErrors.mismatch('page.limit')
   if ((body.page?.start ?? 0) < 0) throw cmdbErrors.mismatch('page.start')
   const parameters = createParameters()
   const where = readingConditions(() => [
     visibleTenant('h.bk_supplier_account', caller, parameters),
-    ...(business === 'all' ? [] : [`h.bk_biz_id = ${parameters.add(business, 'bigint')}`]),
-    ...(business === 'all'
+    ...(business === 'all' ? [] : [`h.bk_biz_id = ${parameters.add(business === 'pool' ? 0 : business, 'bigint')}`]),
+    ...(typeof business !== 'number'
       ? []
       : [
-          topologyCondition('bk_set_ids', body.bk_set_ids, 200, 'set_cond', body.set_cond, setColumns, parameters),
           topologyCondition(
+            'bk_set_id',
+            'bk_set_ids',
+            body.bk_set_ids,
+            200,
+            'set_cond',
+            body.set_cond,
+            setColumns,
+            parameters,
+          ),
+          topologyCondition(
+            'bk_module_id',
             'bk_module_ids',
             body.bk_module_ids,
             500,
@@ -163,47 +176,46 @@ export async function listHosts(
     hostFilter(body.host_property_filter, parameters),
   ])
   const found = await findHosts(db, where, body.page ?? {}, parameters)
-  return { count: found.count, info: found.rows.map((row) => hostView(row, body.fields ?? [])) }
+  return { count: found.count, info: found.rows.map((row) => hostView(row, body.fields ?? [])), ...found.next }
 }
 
-type LoosePage = NonNullable<SearchHostsBody['page']>
+/** Hosts of one page; `next_cursor` where the page asked for one. */
+export type HostPage = {
+  readonly count: number
+  readonly rows: readonly HostRow[]
+  readonly next: { readonly next_cursor?: string }
+}
 
 /** The total, and one page of rows in order of id unless the page says otherwise. */
 export async function findHosts(
   db: Queryable,
   conditions: readonly string[],
-  page: LoosePage,
+  given: LoosePage,
   parameters: Parameters,
-): Promise<{ readonly count: number; readonly rows: readonly HostRow[] }> {
+): Promise<HostPage> {
+  const page = readLoosePage(given, 'host')
+  const isCursor = page.kind === 'cursor'
   const from = `from host h where ${conditions.join(' and ')}`
-  const start = Math.max(page.start ?? 0, 0)
-  const asked = (page.limit ?? 0) > 0 ? (page.limit as number) : undefined
+  const start = isCursor ? 0 : page.start
   try {
     const [total] = await db.query<{ n: number }>(`select count(*) as n ${from}`, parameters.values)
     const count = total?.n ?? 0
-    if (Math.min(asked ?? count, Math.max(count - start, 0)) > hostSearchBound)
+    if (Math.min(page.limit ?? count, Math.max(count - start, 0)) > hostSearchBound)
       throw cmdbErrors.mismatch('page.limit', [
         { path: 'page.limit', message: `an answer has at most ${hostSearchBound} hosts; ask for pages` },
       ])
+    const after = isCursor ? `and h.id > ${parameters.add(page.after, 'bigint')}` : ''
+    const order = isCursor ? 'h.id' : compileSort(page.sort, hostColumns, 'h.id')
+    const limit = Math.min(page.limit ?? hostSearchBound, hostSearchBound)
     const rows = await db.query<HostRow>(
-      `select ${hostSelectList} ${from} order by ${compileSort(page.sort, hostColumns, 'h.id')}
-       limit ${parameters.add(Math.min(asked ?? hostSearchBound, hostSearchBound), 'bigint')}
-       offset ${parameters.add(start, 'bigint')}`,
+      `select ${hostSelectList} ${from} ${after} order by ${order}
+       limit ${parameters.add(limit, 'bigint')} offset ${parameters.add(start, 'bigint')}`,
       parameters.values,
     )
-    return { count, rows }
+    if (!isCursor) return { count, rows, next: {} }
+    return { count, rows, next: { next_cursor: nextCursor(page.list, limit, rows.length, rows.at(-1)?.id ?? 0) } }
   } catch (error) {
     if (isBadPattern(error)) throw cmdbErrors.mismatch('condition')
-    throw error
-  }
-}
-
-/** Compiles conditions; what cannot be understood in them is the client's 1199006. */
-export function readingConditions(compile: () => string[]): string[] {
-  try {
-    return compile()
-  } catch (error) {
-    if (error instanceof BadCondition) throw cmdbErrors.mismatch(error.message)
     throw error
   }
 }

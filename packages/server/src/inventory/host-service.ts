@@ -30,7 +30,12 @@ import { isWritable } from './list-tenant.ts'
 type Members = Readonly<Record<string, unknown>>
 
 /** What is wrong with a row of an import: its place in `rows`, and why. */
-export type HostProblem = { readonly index: number; readonly problem: string }
+export type HostProblem = {
+  readonly index: number
+  readonly problem: string
+  /** The value that another host has, as ` bk_agent_id: "a" `, where that is the problem. */
+  readonly taken?: string
+}
 
 export type AddHostsResult =
   /** The host of each row, in their order: made, or found by its address. */
@@ -41,13 +46,14 @@ export type AddHostsResult =
 /**
  * Adds hosts to a business, or to the resource pool (0): all of them or none (container API reference 10.3). A row whose
  * address is known (same area, static) updates that host where it is, so a repeated call changes nothing; so does a row
- * with `bk_host_id`. The quick start and sync make their hosts through this.
+ * with `bk_host_id`. The quick start and sync make their hosts through this. `onlyNew`: a known address is refused instead.
  */
 export async function addHosts(
   db: Database,
   caller: Caller,
   business: number,
   rows: readonly Members[],
+  { onlyNew = false }: { readonly onlyNew?: boolean } = {},
 ): Promise<AddHostsResult> {
   const checked = rows.map(checkHost)
   const problems = checked.flatMap((one, index) => (one.ok ? [] : [{ index, problem: one.problem }]))
@@ -57,7 +63,7 @@ export async function addHosts(
       return await inTransaction(db, async (tx): Promise<AddHostsResult> => {
         if (business !== 0 && !(await holdBusiness(tx, business))) return { kind: 'unknown-business' }
         if (problems.length > 0) return { kind: 'refused', problems }
-        return storeHosts(tx, caller, business, inputs)
+        return storeHosts(tx, caller, business, inputs, onlyNew)
       })
     } catch (error) {
       if (!(error instanceof UniqueViolation)) throw error
@@ -66,7 +72,8 @@ export async function addHosts(
       if (error.constraint !== 'host_agent_key') throw error
       const { detail } = error
       const index = inputs.findIndex((input) => detail.includes(`(${input.values.bk_agent_id})`))
-      return { kind: 'refused', problems: [{ index: Math.max(index, 0), problem: 'bk_agent_id is taken' }] }
+      const taken = `bk_agent_id: ${JSON.stringify(inputs[index]?.values.bk_agent_id ?? '')}`
+      return { kind: 'refused', problems: [{ index: Math.max(index, 0), problem: 'bk_agent_id is taken', taken }] }
     }
   }
 }
@@ -84,13 +91,14 @@ async function storeHosts(
   caller: Caller,
   business: number,
   inputs: readonly HostInput[],
+  onlyNew: boolean,
 ): Promise<AddHostsResult> {
   const existing = await lockHosts(
     tx,
     inputs.flatMap((input) => (input.hostId === undefined ? [] : [input.hostId])),
     inputs.flatMap(staticAddresses),
   )
-  const plan = planHosts(inputs, existing, caller)
+  const plan = planHosts(inputs, existing, caller, onlyNew)
   if (plan.problems.length > 0) return { kind: 'refused', problems: plan.problems }
 
   const added = plan.drafts.filter((draft) => draft.existing === undefined)
@@ -104,7 +112,7 @@ async function storeHosts(
   const events: InstanceEvent[] = []
   if (added.length > 0) {
     const rows = await insertHosts(tx, added.map(newHost), business, caller.tenant, caller.user)
-    events.push(...rows.map((row) => eventOf('create', row)))
+    events.push(...rows.map((row) => hostEvent('create', row)))
   }
   if (changed.length > 0) {
     const rows = await updateHostRows(
@@ -112,7 +120,7 @@ async function storeHosts(
       changed.map((draft) => ({ id: draft.id, ...draft.values })),
       caller.user,
     )
-    events.push(...rows.map((row) => eventOf('update', row)))
+    events.push(...rows.map((row) => hostEvent('update', row)))
   }
   await insertInstanceEvents(tx, events)
   return { kind: 'added', ids: plan.rows.map((draft) => draft.id) }
@@ -123,6 +131,7 @@ function planHosts(
   inputs: readonly HostInput[],
   existing: readonly HostRow[],
   caller: Caller,
+  onlyNew: boolean,
 ): { readonly drafts: readonly Draft[]; readonly rows: readonly Draft[]; readonly problems: readonly HostProblem[] } {
   const byId = new Map<number, Draft>()
   const byAddress = new Map<string, Draft>()
@@ -150,6 +159,8 @@ function planHosts(
     if (found.size > 1) problems.push({ index, problem: 'its addresses belong to different hosts' })
     else if (input.hostId !== undefined && draft === undefined)
       problems.push({ index, problem: `bk_host_id ${input.hostId} does not exist` })
+    else if (onlyNew && draft !== undefined)
+      problems.push({ index, problem: 'its address is taken', taken: addressesOf(input) })
     else if (draft?.existing !== undefined && !isWritable(draft.existing.bk_supplier_account, caller))
       problems.push({ index, problem: 'its address is taken' })
     else if (draft !== undefined) {
@@ -169,6 +180,8 @@ function staticAddresses(input: HostInput): HostAddress[] {
   if (input.addressing !== 'static') return []
   return [...input.innerIps, ...input.innerIpsV6].map((address) => ({ cloudId: input.cloudId, address }))
 }
+const addressesOf = (input: HostInput) =>
+  `bk_host_innerip: ${JSON.stringify([...input.innerIps, ...input.innerIpsV6].join(','))}, bk_cloud_id: ${input.cloudId}`
 const keyOf = (one: HostAddress) => `${one.cloudId} ${one.address}`
 
 const newHost = (draft: Draft): NewHost => ({
@@ -197,7 +210,7 @@ export async function updateHosts(db: Database, caller: Caller, ids: readonly nu
       )
       await insertInstanceEvents(
         tx,
-        rows.map((host) => eventOf('update', host)),
+        rows.map((host) => hostEvent('update', host)),
       )
     })
   } catch (error) {
@@ -207,21 +220,27 @@ export async function updateHosts(db: Database, caller: Caller, ids: readonly nu
   }
 }
 
-/** Deletes hosts that no node and no pod points at (else 1113043, and nothing is deleted); unknown ids are ignored. */
+/**
+ * Deletes hosts of the resource pool (1113002 for others), all or none; 1113043 for one that a pod still points at.
+ * Unknown ids are ignored.
+ */
 export async function deleteHosts(db: Database, caller: Caller, ids: readonly number[]): Promise<void> {
   await inTransaction(db, async (tx) => {
     const hosts = (await lockHosts(tx, ids)).filter((host) => isWritable(host.bk_supplier_account, caller))
     const known = hosts.map((host) => host.id)
+    const elsewhere = hosts.filter((host) => host.bk_biz_id !== 0).map((host) => host.id)
+    if (elsewhere.length > 0) throw cmdbErrors.other(1113002, [elsewhere.slice(0, 20).join(','), 0])
     if (await areHostsInUse(tx, known)) throw cmdbErrors.other(1113043)
     await deleteHostRows(tx, known)
     await insertInstanceEvents(
       tx,
-      hosts.map((host) => eventOf('delete', host)),
+      hosts.map((host) => hostEvent('delete', host)),
     )
   })
 }
 
-const eventOf = (type: InstanceEvent['type'], row: HostRow): InstanceEvent => ({
+/** One row of the event log about a host. */
+export const hostEvent = (type: InstanceEvent['type'], row: HostRow): InstanceEvent => ({
   resource: 'host',
   type,
   object_id: row.id,

@@ -3,7 +3,7 @@ import type { HostRow, HostValues } from './host.ts'
 
 const columns = `id, bk_biz_id, bk_supplier_account, bk_cloud_id, bk_addressing, bk_host_innerip, bk_host_innerip_v6,
   bk_host_outerip, bk_host_outerip_v6, bk_host_name, bk_agent_id, operator, bk_bak_operator, attributes, create_time,
-  last_time, bk_created_by, bk_updated_at, bk_updated_by`
+  last_time, bk_created_by, bk_updated_at, bk_updated_by, module`
 
 export const hostSelectList = columns.replaceAll(/\w+/g, (name) => `h.${name}`)
 
@@ -91,3 +91,26 @@ export const areHostsInUse = async (tx: Queryable, ids: readonly number[]): Prom
 
 const remove: Statement = { name: 'host-delete', text: 'delete from host where id = any($1)' }
 export const deleteHostRows = (tx: Queryable, ids: readonly number[]) => tx.run(remove, [ids])
+
+const move: Statement = {
+  name: 'host-move',
+  text: `update host h set bk_biz_id = $3, module = $4, last_time = date_trunc('milliseconds', now()),
+      bk_updated_at = date_trunc('milliseconds', now()), bk_updated_by = $2, valid_from = now()
+    where h.id = any($1) returning ${hostSelectList}`,
+}
+/** Puts hosts into a business (0: the resource pool) and one of its modules. */
+export const moveHostRows = (
+  tx: Queryable,
+  ids: readonly number[],
+  user: string,
+  business: number,
+  module: number,
+): Promise<HostRow[]> => tx.run<HostRow>(move, [ids, user, business, module])
+
+const nodesOn: Statement = {
+  name: 'host-nodes-on',
+  text: 'select exists (select from node where bk_host_id = any($1)) as yes',
+}
+/** Whether a node is on one of the hosts. Who makes a node holds its host's row. */
+export const carryNodes = async (tx: Queryable, ids: readonly number[]): Promise<boolean> =>
+  (await tx.run<{ yes: boolean }>(nodesOn, [ids]))[0]?.yes === true

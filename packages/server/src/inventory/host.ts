@@ -1,5 +1,6 @@
 import { pickFields } from './business.ts'
 import { addressList } from './host-address.ts'
+import type { HostModule } from './host-modules.ts'
 import { type Attribute, absentValue, checkAttribute } from './instance-attributes.ts'
 
 /** A host as stored. */
@@ -16,6 +17,8 @@ export type HostRow = HostValues & {
   readonly bk_created_by: string
   readonly bk_updated_at: Date | null
   readonly bk_updated_by: string | null
+  /** Which module of its business's idle set it is in. */
+  readonly module: HostModule
 }
 
 /** What of a host may change. */

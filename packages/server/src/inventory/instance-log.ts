@@ -1,8 +1,8 @@
 import type { Queryable, Statement } from '../store/database.ts'
 
-/** One row of the event log about a business or a host: the whole row on the wire's names. */
+/** One row of the event log about a business, a set of them or a host: the whole row on the wire's names. */
 export type InstanceEvent = {
-  readonly resource: 'biz' | 'host'
+  readonly resource: 'biz' | 'biz_set' | 'host'
   readonly type: 'create' | 'update' | 'delete'
   readonly object_id: number
   readonly biz_id: number

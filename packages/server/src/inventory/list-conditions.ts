@@ -1,3 +1,4 @@
+import { cmdbErrors } from '../errors.ts'
 import type { Column, Columns } from './filter/columns.ts'
 import { compileFilter } from './filter/compile.ts'
 import type { Parameters } from './filter/parameters.ts'
@@ -177,6 +178,16 @@ function scalarOf(value: unknown, field: string): Scalar {
 }
 
 const allOf = (parts: readonly string[]) => (parts.length === 0 ? 'true' : `(${parts.join(' and ')})`)
+
+/** Compiles conditions; what cannot be understood in them is the client's 1199006. */
+export function readingConditions(compile: () => string[]): string[] {
+  try {
+    return compile()
+  } catch (error) {
+    if (error instanceof BadCondition) throw cmdbErrors.mismatch(error.message)
+    throw error
+  }
+}
 
 /** The order of a page: known fields of `sort`, then the id, so that pages never overlap. Absent values come first, as in the original. */
 export function compileSort(sort: string | null | undefined, columns: Columns, idColumn: string): string {

@@ -1,4 +1,4 @@
-import type { InventoryPage } from '@podyard/contract'
+import type { InventoryPage, LoosePage } from '@podyard/contract'
 import { cmdbErrors } from '../errors.ts'
 import { cursorAfter, idOfCursor } from './list-cursor.ts'
 
@@ -34,6 +34,21 @@ export function checkPage(page: InventoryPage | null | undefined, list?: string)
   return { kind: 'cursor', after: afterCursor(list, cursor), limit, list }
 }
 
+/** A page that nobody checks, as businesses and hosts have it; `limit` undefined: all rows. */
+export type UncheckedPage =
+  | { readonly kind: 'rows'; readonly start: number; readonly limit: number | undefined; readonly sort: string }
+  | { readonly kind: 'cursor'; readonly after: number; readonly limit: number | undefined; readonly list: string }
+
+/** Reads such a page; only a cursor that is wrong is refused (1199006 `page.cursor`). */
+export function readLoosePage(page: LoosePage | null | undefined, list: string): UncheckedPage {
+  const start = Math.max(page?.start ?? 0, 0)
+  const limit = (page?.limit ?? 0) > 0 ? (page?.limit as number) : undefined
+  const sort = page?.sort ?? ''
+  if (page?.cursor == null) return { kind: 'rows', start, limit, sort }
+  if (start !== 0 || sort !== '') throw cmdbErrors.mismatch('page.cursor')
+  return { kind: 'cursor', after: afterCursor(list, page.cursor), limit, list }
+}
+
 /** The id that a cursor stands for; 1199006 for anything that is none of this list. */
 export function afterCursor(list: string, cursor: string): number {
   const after = idOfCursor(list, cursor)
@@ -42,6 +57,6 @@ export function afterCursor(list: string, cursor: string): number {
 }
 
 /** `next_cursor` of a page: "" when it was the last one. */
-export function nextCursor(list: string, limit: number, rows: number, lastId: number): string {
-  return rows < limit ? '' : cursorAfter(list, lastId)
+export function nextCursor(list: string, limit: number | undefined, rows: number, lastId: number): string {
+  return limit === undefined || rows < limit ? '' : cursorAfter(list, lastId)
 }

@@ -7,7 +7,8 @@ import { createParameters, type Parameters } from './filter/parameters.ts'
 import type { Rule } from './filter/rule.ts'
 import { hostView } from './host.ts'
 import { addressCondition, objectCondition } from './host-conditions.ts'
-import { findHosts, readingConditions, withAreaObject } from './host-search.ts'
+import { findHosts, withAreaObject } from './host-search.ts'
+import { readingConditions } from './list-conditions.ts'
 import { columnsByField, filterTypes } from './list-fields.ts'
 import { checkFilter } from './list-service.ts'
 import { visibleTenant } from './list-tenant.ts'
@@ -24,7 +25,7 @@ export async function searchHostsByTopology(
   db: Database,
   caller: Caller,
   body: KubeHostSearchBody,
-): Promise<{ readonly count: number; readonly info: readonly FoundHost[] }> {
+): Promise<{ readonly count: number; readonly info: readonly FoundHost[]; readonly next_cursor?: string }> {
   const business = body.bk_biz_id ?? 0
   if (business === 0) throw cmdbErrors.unset('bk_biz_id')
   if (body.folder === true && (body.bk_cluster_id ?? 0) === 0) throw cmdbErrors.invalid('bk_cluster_id')
@@ -61,6 +62,7 @@ export async function searchHostsByTopology(
       host: withAreaObject(hostView(row, body.host_condition?.fields ?? [])),
       node: nodes === undefined ? null : (nodes.get(row.id) ?? []),
     })),
+    ...found.next,
   }
 }
 
