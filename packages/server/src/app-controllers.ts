@@ -1,7 +1,9 @@
 import type { ProvidedCluster } from './app-cluster.ts'
 import { createReflectors } from './app-reflectors.ts'
 import type { Config } from './config.ts'
+import { repairMarks } from './instances/mark-repair.ts'
 import { createPodHolds } from './instances/pod-holds.ts'
+import type { PodMarker } from './instances/pod-marker.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
@@ -31,6 +33,7 @@ export type ControllersOptions = {
   readonly poolChanges: PoolChanges
   /** Pods of these pools became ready: whoever waits for them is served. */
   readonly match: (poolIds: readonly number[]) => void
+  readonly marker: PodMarker
   readonly template: PoolTemplate
   readonly logger: Logger
   readonly metrics: Metrics
@@ -98,6 +101,15 @@ export function runControllers(options: ControllersOptions): Controllers {
       pools.run(signal),
       createScaler({ db, lease, pools: pools.scenes, logger, metrics }).run(signal),
       sync(),
+      repairMarks({
+        db,
+        kube: cluster.kube,
+        pods: reflectors.pods,
+        marker: options.marker,
+        metrics,
+        onError: (error) => logger.warn({ err: error }, 'the marks of instances on their pods could not be looked at'),
+        signal,
+      }),
       runJanitor({
         db,
         retention: { eventDays: config.eventRetentionDays, historyDays: config.historyRetentionDays },

@@ -12,10 +12,12 @@ import { registerServerless } from './http/serverless-dialect.ts'
 import { addInstanceRoutes } from './instances/instance-routes.ts'
 import { createInstanceService } from './instances/instance-service.ts'
 import { createPodCloser } from './instances/pod-holds.ts'
+import { createPodMarker } from './instances/pod-marker.ts'
 import { businessOperations } from './inventory/business-operations.ts'
 import { hostOperations } from './inventory/host-operations.ts'
 import { kubeOperations } from './inventory/kube-operations.ts'
 import { listOperations } from './inventory/list-operations.ts'
+import type { KubeClient } from './kube/index.ts'
 import { createPoolChanges } from './pools/pool-changes.ts'
 import { addPoolRoutes, registerPoolEventRoute } from './pools/pool-routes.ts'
 import { createPoolService } from './pools/pool-service.ts'
@@ -82,8 +84,11 @@ export async function startApp(
     const poolChanges = createPoolChanges(db, holder)
     const events = createEventLog({ db, origin: holder, logger, metrics })
     const pools = createPoolService(db, poolChanges, createPodCloser(db))
+    let kube: KubeClient | undefined
+    const marker = createPodMarker({ db, kube: () => kube, metrics })
     const instances = createInstanceService({
       db,
+      marker,
       replica: holder,
       announceWork: poolChanges.announceWork,
       onError: (error) => logger.warn({ err: error }, 'the line of waiting claims could not be looked after'),
@@ -129,7 +134,11 @@ export async function startApp(
     stops.push(() => app.close())
 
     const cluster = await provideCluster(config, { logger, metrics, environment: deps.environment ?? {} })
-    stops.push(() => cluster.stop())
+    kube = cluster.kube
+    stops.push(
+      () => cluster.stop(),
+      () => marker.stop(),
+    )
 
     const running = new AbortController()
     const controllers = runControllers({
@@ -138,6 +147,7 @@ export async function startApp(
       cluster,
       poolChanges,
       match: instances.match,
+      marker,
       template,
       logger,
       metrics,

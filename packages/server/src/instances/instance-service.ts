@@ -10,6 +10,7 @@ import { type End, endInstancesNow, type TenantSettings } from './instance-end.t
 import { findInstances } from './instance-read.ts'
 import { createKeyedGrouping } from './keyed-grouping.ts'
 import { createLineKeeper } from './line-keeper.ts'
+import type { PodMarker } from './pod-marker.ts'
 import { createSelectorCache } from './selector-cache.ts'
 
 /** The use cases of instances. */
@@ -56,6 +57,8 @@ export type InstanceDeps = {
   readonly settings?: Partial<InstanceSettings>
   /** Wakes the pool controller: pods are to be deleted, scale-up steps are wanted. */
   readonly announceWork?: (work: 'retired' | 'steps') => void
+  /** Writes on pods what instances do to them. */
+  readonly marker?: Pick<PodMarker, 'bound' | 'ended'>
   readonly onError?: (error: unknown) => void
 }
 
@@ -125,6 +128,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     if (ended.some(({ policy }) => policy === 'exclusive') || settings.tenantReuseSeconds === 0) announceWork('retired')
     const eased = ended.filter(({ policy }) => policy === 'shared').map(({ poolId }) => poolId)
     line.match([...new Set(eased)])
+    deps.marker?.ended(ended)
     const byId = new Map(ended.map((instance) => [instance.id, instance]))
     return items.map(({ id }) => byId.get(id))
   }
@@ -152,11 +156,15 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
       if (result.kind === 'refused') return refusedBy(result.refusal)
       if (result.kind === 'bound') {
         if (client?.isGone() && !result.isRepeat) return abandon(asked, result.instances)
+        if (!result.isRepeat) mark(result.instances)
         return { kind: 'bound', instances: result.instances }
       }
       const { waiterId, count, isOwn } = result
       const end = await line.wait(waiterId, { claim: now, count, isOwn, signal: client?.signal() })
-      if (end.kind === 'bound') return { kind: 'bound', instances: end.instances }
+      if (end.kind === 'bound') {
+        if (isOwn) mark(end.instances)
+        return { kind: 'bound', instances: end.instances }
+      }
       if (end.kind === 'outcome') return end.outcome
       if (end.kind === 'left') return leave(asked, waiterId, isOwn && end.wasLast)
     }
@@ -170,6 +178,11 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     if (isLast && (await line.leave([waiterId])).length === 0)
       await abandon(asked, await findInstances(db, batchIds(waiterId, asked.count)))
     return refusedBy({ kind: 'left' })
+  }
+
+  /** After the answer, which is on its way by then. */
+  function mark(instances: readonly Instance[]): void {
+    if (deps.marker !== undefined) setImmediate(() => deps.marker?.bound(instances))
   }
 
   async function abandon(asked: Claim, instances: readonly Instance[]): Promise<ClaimOutcome> {

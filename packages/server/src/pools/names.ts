@@ -9,6 +9,10 @@ export const poolUidAnnotation = 'podyard.io/pool-uid'
 export const templateHashAnnotation = 'podyard.io/template-hash'
 /** Annotation `true` of pods that a request's scale-up step made beyond what the pool keeps. */
 export const onDemandAnnotation = 'podyard.io/on-demand'
+/** Annotation with the id of the instance that has the pod to itself. */
+export const instanceAnnotation = 'podyard.io/instance'
+/** Annotations with the labels that a shared instance put on its pod; the instance's id follows. */
+export const labelsAnnotationPrefix = 'yr-labels-'
 /** Annotation of pods that Podyard makes itself: the pool's id (pool API reference 4.2). */
 export const podPoolAnnotation = 'yr-pod-pool'
 export const pendingThresholdAnnotation = 'yr-pod-pending-duration-threshold'

@@ -1,6 +1,6 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node'
 import { amount } from './drift.ts'
-import { idleLabel, runtimeContainer } from './names.ts'
+import { idleLabel, instanceAnnotation, labelsAnnotationPrefix, runtimeContainer } from './names.ts'
 import type { ReadyPod } from './pod-holds.ts'
 
 /** What of a pod decides who may have it, and what a claim is told about it. Pure. */
@@ -43,7 +43,6 @@ export function idleSecondsOf(label: string | undefined): number | null {
   return seconds === 0 ? null : Math.min(seconds, longest)
 }
 
-const safeToEvict = 'cluster-autoscaler.kubernetes.io/safe-to-evict'
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
 
 /** Bears what the binding of an instance leaves on a pod (pool API reference 6.2). */
@@ -52,7 +51,8 @@ export function isMarked(pod: V1Pod): boolean {
   return (
     labels.instanceStatus !== undefined ||
     labels['schedule-policy'] !== undefined ||
-    annotations[safeToEvict] === 'false' ||
+    annotations[instanceAnnotation] !== undefined ||
+    Object.keys(annotations).some((key) => key.startsWith(labelsAnnotationPrefix)) ||
     isDetached(pod)
   )
 }
