@@ -1,3 +1,4 @@
+export * from './alarms.ts'
 export * from './instances.ts'
 export * from './inventory-business-set.ts'
 export * from './inventory-business.ts'

@@ -1,12 +1,17 @@
+import { createAlarmController } from './alarms/alarm-controller.ts'
+import { sweepAlarms } from './alarms/alarm-sweep.ts'
+import { createWebhookSender } from './alarms/webhook-sender.ts'
 import type { ProvidedCluster } from './app-cluster.ts'
 import { createReflectors } from './app-reflectors.ts'
 import type { Config } from './config.ts'
+import { dropLedgerDays, ensureLedgerDays, sweepRequestIds } from './instances/instance-sweep.ts'
 import { repairMarks } from './instances/mark-repair.ts'
 import { createPodHolds } from './instances/pod-holds.ts'
 import type { PodMarker } from './instances/pod-marker.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
+import type { PoolScenes } from './pools/pool-scenes.ts'
 import type { PoolTemplate } from './pools/template.ts'
 import { createScaler } from './scaling/scaler.ts'
 import { sweepScaling } from './scaling/scaling-sweep.ts'
@@ -47,6 +52,18 @@ export function runControllers(options: ControllersOptions): Controllers {
     'resource',
   ])
   const firstPass = Promise.withResolvers<void>()
+  const { alarmWebhookUrl: url, alarmWebhookSecret: secret } = config
+  const target = url === undefined || secret === undefined ? undefined : { url, secret }
+  const alarms = (lease: Lease, pools: PoolScenes) =>
+    createAlarmController({
+      db,
+      lease,
+      pools,
+      namespace: cluster.namespace,
+      hasWebhook: target !== undefined,
+      logger,
+      metrics,
+    })
 
   async function lead(lease: Lease, outer: AbortSignal): Promise<void> {
     const stop = new AbortController()
@@ -71,6 +88,7 @@ export function runControllers(options: ControllersOptions): Controllers {
       logger,
       metrics,
     })
+    const webhook = target === undefined ? undefined : createWebhookSender({ db, target, logger, metrics })
     const sync = async () => {
       if (config.sync === 'off') return firstPass.resolve()
       const syncer = createSyncer({
@@ -100,6 +118,8 @@ export function runControllers(options: ControllersOptions): Controllers {
       ...Object.values(reflectors).map((reflector) => reflector.run(signal)),
       pools.run(signal),
       createScaler({ db, lease, pools: pools.scenes, logger, metrics }).run(signal),
+      alarms(lease, pools.scenes).run(signal),
+      webhook?.run(signal),
       sync(),
       repairMarks({
         db,
@@ -116,6 +136,10 @@ export function runControllers(options: ControllersOptions): Controllers {
         others: [
           () => sweepAllPoolEvents(db, config.eventRetentionDays),
           () => sweepScaling(db, config.eventRetentionDays),
+          () => sweepAlarms(db, config.instanceRetentionDays),
+          () => ensureLedgerDays(db),
+          () => dropLedgerDays(db, config.instanceRetentionDays),
+          () => sweepRequestIds(db),
         ],
         signal,
         onError: (error) => logger.warn({ err: error }, 'old events and history could not be swept'),

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createAccess } from './access/access.ts'
+import { registerAlarmRoutes } from './alarms/alarm-routes.ts'
+import { createAlarmService } from './alarms/alarm-service.ts'
 import { provideCluster } from './app-cluster.ts'
 import { runControllers } from './app-controllers.ts'
 import { type Config, formatAddress } from './config.ts'
@@ -117,6 +119,7 @@ export async function startApp(
         })
         await registerPoolEventRoute(server, { service: pools, access })
         await registerScalingRoutes(server, { service: createScalingService(db, pools), access })
+        await registerAlarmRoutes(server, { service: createAlarmService(db), access })
         await registerCmdbDialect(server, {
           access,
           language: config.language,

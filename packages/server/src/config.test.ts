@@ -149,6 +149,47 @@ describe('errors name the setting, its source, what is wrong and what would be r
     ])
   })
 
+  describe('the alarm webhook', () => {
+    const secret = `whsec_${'a'.repeat(32)}`
+    const url = 'https://hooks.example/path-that-is-a-key'
+    test('takes its key from the setting or from a file', () => {
+      expect(load({ flags: { 'alarm-webhook-url': url, 'alarm-webhook-secret': secret } }).config).toMatchObject({
+        alarmWebhookUrl: url,
+        alarmWebhookSecret: secret,
+      })
+      const fromFile = load({
+        flags: { 'alarm-webhook-url': url, 'alarm-webhook-secret-file': 'key' },
+        readFile: (path) => (path === '/srv/key' ? `${secret}\n` : ''),
+      })
+      expect(fromFile.config.alarmWebhookSecret).toBe(secret)
+    })
+    test.each([
+      [{ 'alarm-webhook-url': url }, 'alarm-webhook-url (flag --alarm-webhook-url): there is nothing to sign with'],
+      [
+        { 'alarm-webhook-url': 'ftp://x/y', 'alarm-webhook-secret': secret },
+        'the value given is not one; expected http',
+      ],
+      [{ 'alarm-webhook-secret': 'whsec_short' }, 'the value given is not one; expected whsec_'],
+      [{ 'alarm-webhook-secret-file': 'key' }, 'cannot read /srv/key (ENOENT)'],
+      [{ 'alarm-webhook-secret-file': 'key', 'alarm-webhook-secret': secret }, 'expected one of them'],
+    ] as [Record<string, string>, string][])('%j', (flags, text) => {
+      expect(problems({ flags }).join()).toContain(text)
+    })
+    test('shows neither its key nor its path', () => {
+      const loaded = load({ flags: { 'alarm-webhook-url': url, 'alarm-webhook-secret': secret } })
+      expect(showConfig(loaded).filter(({ name, value }) => name.startsWith('alarm') && value !== '')).toEqual([
+        { name: 'alarm-webhook-url', value: 'https://hooks.example/********', source: 'flag' },
+        { name: 'alarm-webhook-secret', value: '********', source: 'flag' },
+      ])
+    })
+    test('a file without a key in it does not show what is in it', () => {
+      const flags = { 'alarm-webhook-url': url, 'alarm-webhook-secret-file': 'key' }
+      const said = problems({ flags, readFile: () => 'hunter2 is no key' }).join()
+      expect(said).toContain('alarm-webhook-secret (/srv/key): the value given is not one')
+      expect(said).not.toContain('hunter2')
+    })
+  })
+
   test('no secret stands in an error', () => {
     const secret = 'hunter2 with blanks'
     const found = [

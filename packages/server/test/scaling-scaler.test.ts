@@ -39,6 +39,7 @@ type Given = {
   readonly maxSize?: number
   readonly scalable?: boolean
   readonly status?: PoolStatus
+  readonly draining?: boolean
   readonly pods?: readonly PodView[]
 }
 
@@ -53,13 +54,17 @@ let metrics: Metrics
 const pools: PoolScenes = {
   scenes: () =>
     [...given].map(
-      ([seq, { autoscaling, size = 2, maxSize = 50, scalable = true, status = 4, pods = [] }]): PoolScene => ({
+      ([
+        seq,
+        { autoscaling, size = 2, maxSize = 50, scalable = true, status = 4, draining = false, pods = [] },
+      ]): PoolScene => ({
         pool: {
           seq,
           uid: uidOf(seq),
           id: `p${seq}`,
           scalable,
           status,
+          draining,
           spec: { size, maxSize, autoscaling } as Pool['spec'],
         } as Pool,
         pods,
@@ -333,13 +338,14 @@ describe('demand', () => {
 })
 
 describe('which pools', () => {
-  test('fixed ones, and ones that are new, failed or going, are left alone', async () => {
+  test('fixed ones, and ones that are new, failed, draining or going, are left alone', async () => {
     const autoscaling = { buffer: 5 }
     given.set(1, { autoscaling, scalable: false })
     given.set(2, { autoscaling, status: 0 })
     given.set(3, { autoscaling, status: 5 })
     given.set(4, { autoscaling, status: 6 })
     given.set(5, { autoscaling: null })
+    given.set(6, { autoscaling, draining: true })
     await scaler().tick()
     expect(wanted).toEqual(new Map())
     expect(await t.db.query('select from autoscale_decision')).toEqual([])

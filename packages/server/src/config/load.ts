@@ -109,6 +109,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
         `kubeconfig (${given.get('kubeconfig')?.from}): in-cluster, but KUBERNETES_SERVICE_HOST and _PORT are not set; expected the path of a kubeconfig outside of a pod`,
       )
   }
+  readWebhookSecret(input, given, values, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   values.set('dataDir', values.get('dataDir') ?? defaultDataDir(input.checkout, input.isRoot))
   return {
@@ -133,7 +134,8 @@ function read(setting: Setting, from: Given, problems: string[]): unknown {
   const right =
     Value.Check(setting.schema, value) &&
     (setting.form !== 'address' || address !== undefined) &&
-    (setting.form !== 'url' || /^postgres(ql)?:\/\/\S+$/.test(String(value)))
+    (setting.form !== 'url' || /^postgres(ql)?:\/\/\S+$/.test(String(value))) &&
+    (setting.form !== 'webhook' || (/^https?:\/\/\S+$/.test(String(value)) && URL.canParse(String(value))))
   if (!right) {
     problems.push(`${setting.name} (${from.from}): ${described(setting, value)}; expected ${setting.expects}`)
     return undefined
@@ -144,8 +146,35 @@ function read(setting: Setting, from: Given, problems: string[]): unknown {
   return value
 }
 
+/** The key of the webhook may come from a file, as orchestrators hand secrets over; without one nothing can be signed. */
+function readWebhookSecret(
+  input: ConfigInput,
+  given: ReadonlyMap<string, Given>,
+  values: Map<string, unknown>,
+  problems: string[],
+): void {
+  const path = values.get('alarmWebhookSecretFile') as string | undefined
+  const from = (name: string) => `${name} (${given.get(name)?.from})`
+  if (path !== undefined && given.has('alarm-webhook-secret'))
+    problems.push(`${from('alarm-webhook-secret-file')}: alarm-webhook-secret is given as well; expected one of them`)
+  else if (path !== undefined) {
+    const setting = settings.find(({ key }) => key === 'alarmWebhookSecret')
+    try {
+      const value = input.readFile(path).trim()
+      if (setting !== undefined)
+        values.set('alarmWebhookSecret', read(setting, { source: 'file', from: path, value, base: '' }, problems))
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'error'
+      problems.push(`${from('alarm-webhook-secret-file')}: cannot read ${path} (${code})`)
+    }
+  } else if (given.has('alarm-webhook-url') && !given.has('alarm-webhook-secret'))
+    problems.push(
+      `${from('alarm-webhook-url')}: there is nothing to sign with; expected alarm-webhook-secret or alarm-webhook-secret-file`,
+    )
+}
+
 function described(setting: Setting, value: unknown): string {
-  if (setting.form === 'secret' || setting.form === 'url') return 'the value given is not one'
+  if (['secret', 'url', 'webhook'].includes(setting.form)) return 'the value given is not one'
   const text = JSON.stringify(value)
   return `${text.length > 100 ? `${text.slice(0, 100)}...` : text} is not right`
 }

@@ -5,7 +5,7 @@ import Type, { type Static, type TSchema } from 'typebox'
  * keys and `podyard config show` come from here.
  *
  * `expects` says what would be right, and stands in errors. `secret` values are never printed; of a `url` only the
- * password is secret. A `path` is taken from the working directory, or from the file's folder when a file gives it.
+ * password is secret, of a `webhook` all but the host. A `path` is taken from the working directory, or from the file's folder when a file gives it.
  */
 export const settingsSchema = Type.Object(
   {
@@ -137,6 +137,37 @@ export const settingsSchema = Type.Object(
       description: 'days that the history of inventory rows is kept',
       expects: 'a whole number from 1 to 36500',
     }),
+    instanceRetentionDays: Type.Integer({
+      default: 90,
+      minimum: 1,
+      maximum: 36500,
+      description: 'days that ended instances and cleared alarms are kept',
+      expects: 'a whole number from 1 to 36500',
+    }),
+    alarmWebhookUrl: Type.Optional(
+      Type.String({
+        maxLength: 2000,
+        description: 'address that alarms are posted to, signed as Standard Webhooks has it',
+        form: 'webhook',
+        expects: 'http://host/path or https://host/path',
+      }),
+    ),
+    alarmWebhookSecret: Type.Optional(
+      Type.String({
+        pattern: '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$',
+        description: 'key that messages to the alarm webhook are signed with',
+        form: 'secret',
+        expects: 'whsec_ and 24 to 64 bytes in base64',
+      }),
+    ),
+    alarmWebhookSecretFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'file that holds the key, in place of alarm-webhook-secret',
+        form: 'path',
+        expects: 'the path of a file',
+      }),
+    ),
     leaseSeconds: Type.Integer({
       default: 15,
       minimum: 3,
@@ -161,7 +192,7 @@ function delay(milliseconds: number, description: string) {
 export type Settings = Readonly<Static<typeof settingsSchema>>
 
 /** How a value is read, shown and completed. */
-export type SettingForm = 'text' | 'integer' | 'address' | 'path' | 'kubeconfig' | 'url' | 'secret'
+export type SettingForm = 'text' | 'integer' | 'address' | 'path' | 'kubeconfig' | 'url' | 'webhook' | 'secret'
 
 export type Setting = {
   /** Member of `Settings` and of the config. */

@@ -21,6 +21,8 @@ function shown(setting: Setting, value: LoadedConfig['config'][Setting['key']]):
   if (typeof value === 'object') return formatAddress(value)
   if (setting.form === 'secret') return mask
   if (setting.form === 'url') return maskUrl(String(value))
+  // Receivers put their keys into the path.
+  if (setting.form === 'webhook') return `${new URL(String(value)).origin}/${mask}`
   return String(value)
 }
 

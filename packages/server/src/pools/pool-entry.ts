@@ -136,7 +136,7 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
 }
 
 /** A pod that is to go is as good as gone, whether or not the cluster was told. */
-function viewPod(entry: PoolEntry, pod: PodView): PodView {
+export function viewPod(entry: PoolEntry, pod: PodView): PodView {
   const { uid } = pod
   const isSent = entry.deleting.has(uid) || pod.isDeleting
   if (isSent || entry.retired.has(uid)) return { ...pod, isDeleting: true, isReady: false, isRetired: !isSent }

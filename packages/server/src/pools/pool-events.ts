@@ -64,6 +64,18 @@ export async function recordChanges(
     ])
 }
 
+const lockPools = {
+  name: 'pool-story-lock',
+  text: 'select id from pool where uid = any($1::uuid[]) order by id for update',
+}
+
+/** Adds lines to the stories of pools by whoever does not change the pools themselves; also to those of pools that are gone. */
+export async function addStory(tx: Queryable, story: readonly StoryLine[]): Promise<void> {
+  if (story.length === 0) return
+  await tx.run(lockPools, [story.map(({ pool }) => pool.uid)])
+  await recordChanges(tx, story, [])
+}
+
 type EventRow = {
   id: number
   pool_uid: string

@@ -1,7 +1,7 @@
 import type { PodView } from './plan-types.ts'
 import type { PodIndex, Refill } from './pod-index.ts'
 import type { Pool } from './pool.ts'
-import type { PoolEntry } from './pool-entry.ts'
+import { type PoolEntry, viewPod } from './pool-entry.ts'
 
 /** A pool and its pods as the controller knows them now. */
 export type PoolScene = {
@@ -44,7 +44,7 @@ export function createPoolScenes(): PoolScenes & { attach(held: Attached): void;
       const { entries, index } = held
       return [...entries.values()].map((entry) => ({
         pool: entry.pool,
-        pods: [...index.podsOf(entry.pool.uid)].filter((pod) => !entry.deleting.has(pod.uid)),
+        pods: [...index.podsOf(entry.pool.uid)].map((pod) => viewPod(entry, pod)),
         creating: entry.creating.size,
       }))
     },

@@ -217,9 +217,10 @@ export function createScaler(deps: ScalerDeps) {
   return { run, tick }
 }
 
-/** Scalable, neither failed nor going, and with something to decide or to undo. */
+/** Scalable, not failed, draining or going, and with something to decide or to undo. */
 function isConcerned({ pool }: PoolScene, state: ScalingState | undefined): boolean {
-  if (!pool.scalable || (pool.spec.autoscaling === null && (state?.wanted ?? null) === null)) return false
+  if (!pool.scalable || pool.draining || (pool.spec.autoscaling === null && (state?.wanted ?? null) === null))
+    return false
   return pool.status !== poolStatus.new && pool.status !== poolStatus.failed && pool.status !== poolStatus.deleted
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { createAccess } from '../../src/access/access.ts'
+import { registerAlarmRoutes } from '../../src/alarms/alarm-routes.ts'
+import { createAlarmService } from '../../src/alarms/alarm-service.ts'
 import { createEventLog } from '../../src/events/event-log.ts'
 import { watchOperations } from '../../src/events/watch-operations.ts'
 import { registerCmdbDialect } from '../../src/http/cmdb-dialect.ts'
@@ -111,6 +113,7 @@ export function useApp() {
         const pools = createPoolService(db, createPoolChanges(db, 'test'), createPodCloser(db))
         await registerPoolRoutes(server, { service: pools, access })
         await registerScalingRoutes(server, { service: createScalingService(db, pools), access })
+        await registerAlarmRoutes(server, { service: createAlarmService(db), access })
         await registerCmdbDialect(server, {
           access,
           language: 'en',
