@@ -23,6 +23,12 @@ export type ParentRow = { readonly id: number; readonly version: string }
 export type ParentRows = { readonly first_id: number } & Readonly<Record<string, readonly ParentRow[] | undefined>>
 
 /**
+ * Drawing ids writes to the log, so the statement's commit would wait for the disk. It need not: whoever uses the ids
+ * commits after it, and a commit brings everything before it to the disk.
+ */
+export const unsyncedDraw = `set_config('synchronous_commit', 'off', true) as synchronous_commit`
+
+/**
  * What a batch refers to, in one statement whatever the batch. `find` takes no locks and draws the ids of the new rows,
  * too; `lock` reads all tables and holds the rows until the commit, table by table from the top of the tree, in the order
  * of ids.
@@ -46,7 +52,7 @@ export function parentStatements(object: string, tables: readonly ParentTable[])
     find: {
       name: `inventory-find-parents-of-${object}`,
       text: `with ${read(found, false).join(', ')}
-        select draw_ids($${sequence}::text::regclass, $${count}::int) as first_id, ${answers(found)}`,
+        select draw_ids($${sequence}::text::regclass, $${count}::int) as first_id, ${answers(found)}, ${unsyncedDraw}`,
     },
     lock: {
       name: `inventory-lock-parents-of-${object}`,

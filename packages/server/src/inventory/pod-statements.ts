@@ -1,5 +1,6 @@
 import type { Statement } from '../store/database.ts'
 import { kubeFields } from './fields.ts'
+import { unsyncedDraw } from './parent-statements.ts'
 
 /**
  * Everything that a batch of pods refers to, in one statement whatever the batch. `version` is the row version's
@@ -36,7 +37,7 @@ function readParents(name: string, lock: '' | 'for key share', more = ''): State
 export const findPodParents = readParents(
   'inventory-find-pod-parents',
   '',
-  `draw_ids('pod_id_seq', $6::int) as first_pod, draw_ids('container_id_seq', $7::int) as first_container,`,
+  `draw_ids('pod_id_seq', $6::int) as first_pod, draw_ids('container_id_seq', $7::int) as first_container, ${unsyncedDraw},`,
 )
 
 /**
