@@ -13,7 +13,7 @@ import { conforming, mutated } from './support/schema-arbitrary.ts'
 const app = useApp()
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const numRuns = Number(process.env.FUZZ_RUNS ?? 30)
-const timeoutMs = 30_000 + numRuns * 2_000
+const timeoutMs = 60_000 + numRuns * 12_000
 /** A request that takes longer is work out of proportion; far above what any takes on a busy machine. */
 const slowMs = 10_000
 
