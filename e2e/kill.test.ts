@@ -231,4 +231,4 @@ test(`${rounds} times SIGKILL in the middle of the work`, async () => {
     },
     settleMs,
   )
-}, 900_000)
+}, 1_800_000)
