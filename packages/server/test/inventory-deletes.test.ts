@@ -88,34 +88,6 @@ describe('children', () => {
 })
 
 describe('what is refused', () => {
-  const ids = (n: number) => Array.from({ length: n }, (_, i) => i + 1000)
-  test.each([
-    ['cluster', {}, 1199010, `'bk_biz_id' unassigned`],
-    ['cluster', { bk_biz_id: 1 }, 1199010, `'ids' unassigned`],
-    ['cluster', { bk_biz_id: 1, ids: ids(11) }, 1199035, ' ids exceed the limit 10'],
-    ['cluster', { bk_biz_id: 1, ids: [99] }, 1199998, 'node ids exist in different businesses'],
-    ['cluster', { bk_biz_id: 1, ids: [1, 2] }, 1199998, 'node ids exist in different businesses'],
-    ['cluster', { bk_biz_id: 1, ids: [2] }, 1199998, 'cluster ids not in biz 1'],
-    ['node', { bk_biz_id: 1, ids: [] }, 1199010, `'ids' unassigned`],
-    ['node', { bk_biz_id: 1, ids: ids(101) }, 1199035, ' ids exceed the limit 100'],
-    ['node', { bk_biz_id: 10, ids: [1] }, 1199998, 'node ids not in biz 10'],
-    ['namespace', { ids: [1] }, 1199010, `'bk_biz_id' unassigned`],
-    ['namespace', { bk_biz_id: 1, ids: null }, 1199010, `'ids' unassigned`],
-    ['namespace', { bk_biz_id: 1, ids: ids(201) }, 1199035, ' ids exceed the limit 200'],
-    ['namespace', { bk_biz_id: 1, ids: [1, 2] }, 1199006, `'bk_biz_id' data parameter verification does not pass`],
-    ['workload', { bk_biz_id: 1, ids: [] }, 1199011, `'ids' the parameter is invalid or does not exist`],
-    ['workload', { bk_biz_id: 1, ids: ids(201) }, 1199035, ' ids exceed the limit 200'],
-    ['workload', { bk_biz_id: 1, ids: [2] }, 1199006, `'bk_biz_id' data parameter verification does not pass`],
-    ['workload', { bk_biz_id: 1, ids: ['1'] }, 1199000, 'Deserializing JSON data failed'],
-  ] as const)('%s %j', async (thing, body, code, message) => {
-    expect(await refused(thing, body)).toMatchObject({ code, message })
-  })
-
-  test('an unknown kind', async () => {
-    const answer = await api.send('/deletemany/kube/workload/Job', { bk_biz_id: 1, ids: [1] }, { method: 'DELETE' })
-    expect(answer).toMatchObject({ code: 1199998, message: 'can not support this type of workload, kind: Job' })
-  })
-
   test.each(['node', 'namespace', 'workload'] as const)('only unknown ids of a %s: success', async (thing) => {
     expect(await remove(thing, { bk_biz_id: 1, ids: [99] })).toMatchObject({ result: true, data: null })
     expect(await events()).toEqual([])

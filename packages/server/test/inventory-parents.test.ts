@@ -79,18 +79,6 @@ describe('create_kube_cluster', () => {
     expect(answer).toMatchObject({ result: true, data: { id: 1 } })
   })
 
-  test.each([
-    ['nothing', undefined, 1199010, `'bk_biz_id' unassigned`],
-    ['no business', newCluster({ bk_biz_id: 0 }), 1199010, `'bk_biz_id' unassigned`],
-    ['no name', newCluster({ name: null, uid: null }), 1199011, `'name' the parameter is invalid or does not exist`],
-    ['no uid', newCluster({ uid: null, type: null }), 1199011, `'uid' the parameter is invalid or does not exist`],
-    ['no type', newCluster({ type: null }), 1199011, `'type' the parameter is invalid or does not exist`],
-    ['a bad type', newCluster({ type: 'SHARED' }), 1199011, `'type' the parameter is invalid or does not exist`],
-    ['a wrong type of JSON', newCluster({ network: 'x' }), 1199000, 'Deserializing JSON data failed'],
-  ])('%s', async (_name, body, code, message) => {
-    expect(await refused(url, body)).toMatchObject({ code, message })
-  })
-
   test('uid is unique in the whole installation, the name is not', async () => {
     await addCluster()
     await addCluster({ uid: 'v' })
@@ -152,78 +140,6 @@ describe('batch_create_kube_node', () => {
     expect(ids).toEqual(data.slice(1).map((_, i) => i + 1))
   })
 
-  test.each([
-    ['no business', {}, 1199010, `'bk_biz_id' unassigned`, undefined],
-    ['no data', { bk_biz_id: 1 }, 1199010, `'data' unassigned`, undefined],
-    [
-      'no cluster',
-      { bk_biz_id: 1, data: [node(), null] },
-      1199010,
-      `'bk_cluster_id' unassigned`,
-      'data[1].bk_cluster_id',
-    ],
-    [
-      'no name',
-      { bk_biz_id: 1, data: [node({ name: null })] },
-      1199011,
-      `'name' the parameter is invalid or does not exist`,
-      'data[0].name',
-    ],
-    [
-      'no address',
-      { bk_biz_id: 1, data: [node({ internal_ip: null })] },
-      1199011,
-      `'external_ip and internal_ip cannot be null at the same time' the parameter is invalid or does not exist`,
-      'data[0].internal_ip',
-    ],
-    [
-      'two empty addresses',
-      { bk_biz_id: 1, data: [node({ internal_ip: [], external_ip: [] })] },
-      1199011,
-      `'the length of external_ip and internal_ip cannot be 0 at the same time' the parameter is invalid or does not exist`,
-      'data[0].internal_ip',
-    ],
-    [
-      'an unknown cluster',
-      { bk_biz_id: 1, data: [node({ bk_cluster_id: 9 })] },
-      1199006,
-      `'bk_cluster_id' data parameter verification does not pass`,
-      'data[0].bk_cluster_id',
-    ],
-    [
-      'a cluster of another business',
-      { bk_biz_id: 2, data: [node({ bk_host_id: 2 })] },
-      1199006,
-      `'bk_cluster_id' data parameter verification does not pass`,
-      'data[0].bk_cluster_id',
-    ],
-    [
-      'a host of another business',
-      { bk_biz_id: 1, data: [node({ bk_host_id: 2 })] },
-      1199006,
-      `'bk_host_id' data parameter verification does not pass`,
-      'data[0].bk_host_id',
-    ],
-    [
-      'an unknown host',
-      { bk_biz_id: 1, data: [node({ bk_host_id: 9 })] },
-      1199006,
-      `'bk_host_id' data parameter verification does not pass`,
-      'data[0].bk_host_id',
-    ],
-    [
-      'the same name twice',
-      { bk_biz_id: 1, data: [node(), node()] },
-      1199014,
-      'duplicated instances exist, fields [ bk_cluster_id: 1, name: "n" ] duplicated',
-      'data[1].name',
-    ],
-  ])('%s', async (_name, body, code, message, path) => {
-    const answer = await refused(url, body)
-    expect(answer).toMatchObject({ code, message })
-    expect(answer.details?.[0]?.path).toBe(path)
-  })
-
   test('a name that the cluster has; a host may carry two nodes', async () => {
     await api.ok(url, { bk_biz_id: 1, data: [node(), node({ name: 'm' })] })
     expect(await refused(url, { bk_biz_id: 1, data: [node({ name: 'x' }), node()] })).toMatchObject({
@@ -262,51 +178,6 @@ describe('batch_create_kube_namespace', () => {
     expect(await t.db.query('select * from namespace_shared')).toEqual([
       { bk_namespace_id: 2, bk_cluster_id: 2, bk_biz_id: 1, bk_asst_biz_id: 10, bk_supplier_account: '0' },
     ])
-  })
-
-  test.each([
-    ['no business', {}, 1199010, `'bk_biz_id' unassigned`, undefined],
-    ['no data', { bk_biz_id: 1, data: [] }, 1199010, `'data' unassigned`, undefined],
-    [
-      'no cluster',
-      { bk_biz_id: 1, data: [{ name: 'a' }] },
-      1199010,
-      `'bk_cluster_id' unassigned`,
-      'data[0].bk_cluster_id',
-    ],
-    ['no name', { bk_biz_id: 1, data: [{ bk_cluster_id: 1, name: '' }] }, 1199010, `'name' unassigned`, 'data[0].name'],
-    [
-      'an unknown cluster',
-      { bk_biz_id: 1, data: [{ bk_cluster_id: 9, name: 'a' }] },
-      1199019,
-      'No relevant data found',
-      'data[0].bk_cluster_id',
-    ],
-    [
-      'an independent cluster of another business',
-      { bk_biz_id: 2, data: [{ bk_cluster_id: 1, name: 'a' }] },
-      1199006,
-      `'type' data parameter verification does not pass`,
-      'data[0].bk_cluster_id',
-    ],
-    [
-      '201',
-      { bk_biz_id: 1, data: Array.from({ length: 201 }, (_, i) => ({ bk_cluster_id: 1, name: `n${i}` })) },
-      1199035,
-      ' data exceed the limit 200',
-      undefined,
-    ],
-    [
-      'the same name twice',
-      { bk_biz_id: 1, data: [1, 2].map(() => ({ bk_cluster_id: 1, name: 'a' })) },
-      1199014,
-      'duplicated instances exist, fields [ bk_cluster_id: 1, name: "a" ] duplicated',
-      'data[1].name',
-    ],
-  ])('%s', async (_name, body, code, message, path) => {
-    const answer = await refused(url, body)
-    expect(answer).toMatchObject({ code, message })
-    expect(answer.details?.[0]?.path).toBe(path)
   })
 
   test('a name that the cluster has', async () => {
@@ -379,96 +250,6 @@ describe('batch_create_kube_workload', () => {
   test('an absent name is the empty one', async () => {
     await api.ok(url('job'), { bk_biz_id: 1, data: [{ bk_namespace_id: 1 }] })
     expect(await expectEvent('workload', 1, 'job')).not.toHaveProperty('name')
-  })
-
-  test.each([
-    ['an unknown kind', 'workload', {}, 1199998, 'can not support this type of workload, kind: workload', undefined],
-    [
-      'a kind in another letter case',
-      'Deployment',
-      {},
-      1199998,
-      'can not support this type of workload, kind: Deployment',
-      undefined,
-    ],
-    ['no business', 'job', {}, 1199010, `'bk_biz_id' unassigned`, undefined],
-    ['no data', 'job', { bk_biz_id: 1 }, 1199010, `'data' unassigned`, undefined],
-    [
-      'no kind of the custom resource',
-      'customResource',
-      { bk_biz_id: 1, data: [{ bk_namespace_id: 1 }] },
-      1199011,
-      `'cr_kind' the parameter is invalid or does not exist`,
-      'data[0].cr_kind',
-    ],
-    [
-      'no version of the custom resource',
-      'customResource',
-      { bk_biz_id: 1, data: [{ bk_namespace_id: 1, cr_kind: '' }] },
-      1199011,
-      `'cr_api_version' the parameter is invalid or does not exist`,
-      'data[0].cr_api_version',
-    ],
-    [
-      'no namespace',
-      'job',
-      { bk_biz_id: 1, data: [{ name: 'j' }] },
-      1199019,
-      'No relevant data found',
-      'data[0].bk_namespace_id',
-    ],
-    [
-      'an unknown namespace',
-      'job',
-      { bk_biz_id: 1, data: [{ bk_namespace_id: 9 }] },
-      1199019,
-      'No relevant data found',
-      'data[0].bk_namespace_id',
-    ],
-    [
-      'a namespace of another business',
-      'job',
-      { bk_biz_id: 2, data: [{ bk_namespace_id: 1 }] },
-      1199006,
-      `'bk_biz_id' data parameter verification does not pass`,
-      'data[0].bk_namespace_id',
-    ],
-    [
-      'an IntOrString that is bare',
-      'deployment',
-      { bk_biz_id: 1, data: [{ bk_namespace_id: 1, rolling_update_strategy: { max_surge: '25%' } }] },
-      1199000,
-      'Deserializing JSON data failed',
-      'data[0].rolling_update_strategy.max_surge',
-    ],
-    [
-      'the partition of a statefulSet as object',
-      'statefulSet',
-      { bk_biz_id: 1, data: [{ bk_namespace_id: 1, rolling_update_strategy: { partition: {} } }] },
-      1199000,
-      'Deserializing JSON data failed',
-      'data[0].rolling_update_strategy.partition',
-    ],
-    [
-      '201',
-      'job',
-      { bk_biz_id: 1, data: Array.from({ length: 201 }, (_, i) => ({ bk_namespace_id: 1, name: `n${i}` })) },
-      1199035,
-      ' data exceed the limit 200',
-      undefined,
-    ],
-    [
-      'the same name twice',
-      'job',
-      { bk_biz_id: 1, data: [1, 2].map(() => ({ bk_namespace_id: 1, name: 'a' })) },
-      1199014,
-      'duplicated instances exist, fields [ bk_namespace_id: 1, name: "a" ] duplicated',
-      'data[1].name',
-    ],
-  ])('%s', async (_name, kind, body, code, message, path) => {
-    const answer = await refused(url(kind), body)
-    expect(answer).toMatchObject({ code, message })
-    expect(answer.details?.[0]?.path).toBe(path)
   })
 
   test('names are unique per namespace and kind; custom resources per version as well', async () => {
