@@ -78,7 +78,8 @@ export function createReconciler(options: ReconcilerOptions) {
 
   /** False: the pool was changed meanwhile, and is looked at again when that has been read. */
   async function writeStatus(entry: PoolEntry, write: StatusWrite): Promise<boolean> {
-    const carried = entry.events
+    // A copy: the story goes on while this is being written.
+    const carried = [...entry.events]
     const pool = await writer.write({
       uid: entry.pool.uid,
       version: entry.pool.version,
