@@ -192,6 +192,49 @@ export const InstanceBatchAnswer = Envelope(
   'The instances of a claim with `count`.',
 )
 
+export const InstanceListAnswer = Envelope(
+  'InstanceListAnswer',
+  Type.Object({
+    count: Type.Optional(Type.Integer({ description: 'Matches on all pages; absent where a cursor was given.' })),
+    instances: Type.Array(named(InstanceView), { description: 'Newest first.' }),
+    next_cursor: Type.String({ description: 'Cursor of the page that follows; empty on the last.' }),
+  }),
+  'A page of the ledger.',
+)
+
+const text = (description: string) => Type.Optional(Type.String({ description }))
+
+/** What narrows a list or a stream. */
+const narrowing = {
+  pool: text('Only instances of this pool.'),
+  group: text('Only instances of pools of this group.'),
+  tenant: text('Only instances of this tenant.'),
+  state: text('running, released, expired or lost; absent: all of them.'),
+}
+
+export const InstanceListQuery = Type.Object({
+  ...narrowing,
+  request_id: text('Only instances that were claimed with this request id.'),
+  ip: text('Only instances whose pod has or had this address.'),
+  pod: text('Only instances on the pod of this name.'),
+  pod_uid: text('Only instances on the pod with this uid.'),
+  node: text('Only instances on this node.'),
+  host_ip: text('Only instances on the host with this address.'),
+  bk_biz_id: text('Only instances of this business.'),
+  bk_pod_id: text("Only instances on the pod with this id of the inventory's."),
+  bk_host_id: text("Only instances on the host with this id of the inventory's."),
+  from: text('Only instances that lived at this time or later; RFC 3339 or Unix seconds.'),
+  to: text('Only instances that lived at this time or before. With the same time as `from`: those that lived then.'),
+  offset: text('Page, from 1. Absent, empty or 0: 1.'),
+  limit: text('Instances on a page, at most 1,000. Absent or empty: 10.'),
+  cursor: text('Instead of `offset`: empty for the first page, then `next_cursor` of the page before.'),
+})
+
+export const InstanceEventQuery = Type.Object({
+  ...narrowing,
+  after: text('As the header Last-Event-ID, for clients that cannot send one.'),
+})
+
 export const InstanceError = Type.Object(
   {
     code: Type.Integer({
@@ -212,5 +255,6 @@ export const instanceSchemas = [
   InstanceView,
   InstanceAnswer,
   InstanceBatchAnswer,
+  InstanceListAnswer,
   InstanceError,
 ] as const

@@ -93,6 +93,14 @@ export async function startApp(
       marker,
       replica: holder,
       announceWork: poolChanges.announceWork,
+      wakeEvents: events.wake,
+      metrics,
+      settings: {
+        lineLimit: config.lineLimit,
+        requestSeconds: config.requestRetentionSeconds,
+        tenantAffinity: config.tenantAffinity === 'on',
+        tenantReuseSeconds: config.tenantReuseWindowSeconds,
+      },
       onError: (error) => logger.warn({ err: error }, 'the line of waiting claims could not be looked after'),
     })
     stops.push(() => instances.stop())
@@ -114,7 +122,7 @@ export async function startApp(
           access,
           routes: (scope) => {
             addPoolRoutes(scope, pools)
-            addInstanceRoutes(scope, instances)
+            addInstanceRoutes(scope, { service: instances, events })
           },
         })
         await registerPoolEventRoute(server, { service: pools, access })

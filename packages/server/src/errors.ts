@@ -136,6 +136,8 @@ export const instanceErrors = {
     instanceError(1002, status, reason, retryAfterSeconds),
   /** 1003: no such instance. */
   notFound: (reason = 'there is no such instance') => instanceError(1003, 404, reason),
+  /** 1001 with 410: what was asked for is not kept any more. */
+  gone: (reason: string) => instanceError(1001, 410, reason),
   /** 1004: an id that is taken, or a request id that came with another body. */
   duplicated: (reason: string) => instanceError(1004, 409, reason),
   /** 1006: what is asked for can never fit. */

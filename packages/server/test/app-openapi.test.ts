@@ -51,7 +51,7 @@ describe('the document', () => {
     for (const { name, described, method, path } of operations) {
       expect(described.operationId, `${method} ${path}`).toMatch(/^[a-zA-Z]\w+$/)
       expect(described.summary, name).toMatch(/^\S.*[^.\s]$/)
-      expect([['inventory'], ['pools']], name).toContainEqual(described.tags)
+      expect([['inventory'], ['pools'], ['instances']], name).toContainEqual(described.tags)
       const answers = Object.entries(described.responses ?? {})
       expect(
         answers.map(([status]) => status),

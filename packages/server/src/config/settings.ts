@@ -168,6 +168,35 @@ export const settingsSchema = Type.Object(
         expects: 'the path of a file',
       }),
     ),
+    lineLimit: Type.Integer({
+      default: 10_000,
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'claims that may wait in the line of one pool',
+      expects: 'a whole number from 1 to 1000000',
+    }),
+    requestRetentionSeconds: Type.Integer({
+      default: 86_400,
+      minimum: 1,
+      maximum: 2_592_000,
+      description: 'seconds that the request id of a claim is remembered',
+      expects: 'a whole number from 1 to 2592000',
+    }),
+    tenantAffinity: Type.Unsafe<'on' | 'off'>({
+      type: 'string',
+      enum: ['on', 'off'],
+      default: 'off',
+      description: 'whether shared instances of different tenants are kept on different pods',
+      expects: 'on or off',
+    }),
+    tenantReuseWindowSeconds: Type.Integer({
+      default: -1,
+      minimum: -1,
+      maximum: 31_536_000,
+      description:
+        'seconds that a shared pod waits for its tenant to come back, then it is deleted; -1: anybody may have it, 0: deleted at once',
+      expects: 'a whole number from -1 to 31536000',
+    }),
     leaseSeconds: Type.Integer({
       default: 15,
       minimum: 3,

@@ -3,16 +3,23 @@ import {
   InstanceBatchAnswer,
   InstanceClaimBody,
   InstanceError,
+  InstanceEventQuery,
+  InstanceListAnswer,
+  InstanceListQuery,
   instanceSchemas,
   named,
 } from '@podyard/contract'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { type AppError, instanceErrors } from '../errors.ts'
+import { AppError, instanceErrors } from '../errors.ts'
+import { BodyError } from '../http/json-body.ts'
+import { bodyLimitBytes } from '../http/limits.ts'
 import type { App } from '../http/server.ts'
-import { serverlessErrorHandler, success } from '../http/serverless-dialect.ts'
+import { queryOf, serverlessErrorHandler, success } from '../http/serverless-dialect.ts'
 import { ClaimBodyError, readClaim } from './claim-body.ts'
 import type { Claim, Refusal } from './instance.ts'
+import { type StreamLog, streamInstanceEvents } from './instance-events.ts'
+import { InstanceQueryError, readInstanceQuery } from './instance-query.ts'
 import type { Client, InstanceService } from './instance-service.ts'
 import { toInstanceView } from './instance-view.ts'
 
@@ -26,7 +33,11 @@ const common = {
 const params = Type.Object({ id: Type.String() })
 
 /** `/v1/instances` in the serverless scope: see `registerServerless`. */
-export function addInstanceRoutes(parent: App, service: InstanceService): void {
+export function addInstanceRoutes(
+  parent: App,
+  options: { readonly service: InstanceService; readonly events: StreamLog },
+): void {
+  const { service } = options
   parent.register(async (scope: App) => {
     for (const schema of instanceSchemas) scope.addSchema(schema)
     // What is wrong with a body or a parameter is 1001 in this family, and an id too long for any is 1003.
@@ -71,23 +82,34 @@ export function addInstanceRoutes(parent: App, service: InstanceService): void {
       },
     )
 
-    scope.get(
-      '/v1/instances/:id',
+    addReadRoutes(scope, service)
+    addEventRoute(scope, options.events)
+
+    scope.put(
+      '/v1/instances/:id/lease',
       {
-        exposeHeadRoute: false,
         config: { frequent: true },
         schema: {
-          operationId: 'getInstance',
-          summary: 'Get an instance, alive or past',
+          operationId: 'keepInstanceAlive',
+          summary: 'Keep the lease of an instance alive',
+          description: 'Starts the lease anew from now. Call it every `keepalive_ms`. The body is not looked at.',
           tags,
           params,
-          response: { 200: named(InstanceAnswer), 404: error('No such instance: code 1003.'), ...common },
+          response: {
+            200: { ...named(InstanceAnswer), description: 'The lease runs anew.' },
+            400: error('The instance has no lease: code 1001.'),
+            404: error('No such instance, or it has ended: code 1003.'),
+            ...common,
+          },
         },
       },
       async (request) => {
-        const instance = await service.get(request.params.id)
-        if (instance === undefined) throw instanceErrors.notFound()
-        return success(toInstanceView(instance))
+        const renewal = await service.renew(request.params.id)
+        if (renewal.kind === 'renewed') return success(toInstanceView(renewal.instance))
+        if (renewal.kind === 'no lease') throw instanceErrors.invalid('the instance has no lease: lease_seconds was 0')
+        throw renewal.kind === 'ended'
+          ? instanceErrors.notFound(`the instance has ended: ${renewal.reason}`)
+          : instanceErrors.notFound()
       },
     )
 
@@ -102,7 +124,11 @@ export function addInstanceRoutes(parent: App, service: InstanceService): void {
             'The pod of an exclusive instance is deleted; what a shared one held is free. Releasing twice is the same as once.',
           tags,
           params,
-          response: { 200: named(InstanceAnswer), 404: error('No such instance: code 1003.'), ...common },
+          response: {
+            200: { ...named(InstanceAnswer), description: 'The instance as it ended.' },
+            404: error('No such instance: code 1003.'),
+            ...common,
+          },
         },
       },
       async (request) => {
@@ -114,8 +140,124 @@ export function addInstanceRoutes(parent: App, service: InstanceService): void {
   })
 }
 
+function addReadRoutes(scope: App, service: InstanceService): void {
+  scope.get(
+    '/v1/instances',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        operationId: 'listInstances',
+        summary: 'Query the ledger: every instance, alive or past',
+        description:
+          'Newest first, in pages or by cursor. Every claim that was ever bound is in it, for as long as it is kept.',
+        tags,
+        querystring: InstanceListQuery,
+        response: {
+          200: { ...named(InstanceListAnswer), description: 'A page, newest first.' },
+          400: error('A parameter that cannot be: code 1001.'),
+          ...common,
+        },
+      },
+    },
+    async (request) => {
+      const { count, instances, nextCursor } = await service.list(readInstanceQuery(queryOf(request)))
+      return success({
+        ...(count === undefined ? {} : { count }),
+        instances: instances.map(toInstanceView),
+        next_cursor: nextCursor,
+      })
+    },
+  )
+
+  scope.get(
+    '/v1/instances/:id',
+    {
+      exposeHeadRoute: false,
+      config: { frequent: true },
+      schema: {
+        operationId: 'getInstance',
+        summary: 'Get an instance, alive or past',
+        tags,
+        params,
+        response: {
+          200: { ...named(InstanceAnswer), description: 'The instance.' },
+          404: error('No such instance: code 1003.'),
+          ...common,
+        },
+      },
+    },
+    async (request) => {
+      const instance = await service.get(request.params.id)
+      if (instance === undefined) throw instanceErrors.notFound()
+      return success(toInstanceView(instance))
+    },
+  )
+}
+
+function addEventRoute(scope: App, events: StreamLog): void {
+  scope.get(
+    '/v1/instances/events',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        operationId: 'watchInstances',
+        summary: 'Follow the state changes of instances as server-sent events',
+        description:
+          'An event is named after the state (running, released, expired, lost) and carries the instance. With Last-Event-ID it goes on after that event, and misses none; 0 is the oldest that is kept.',
+        tags,
+        querystring: InstanceEventQuery,
+        response: {
+          200: {
+            description: 'A stream that does not end by itself.',
+            content: { 'text/event-stream': { schema: Type.String() } },
+          },
+          400: error('A Last-Event-ID that cannot be: code 1001.'),
+          410: error('Events after it have been swept: code 1001.'),
+          ...common,
+        },
+      },
+    },
+    async (request, reply) => {
+      const query = queryOf(request)
+      const after = readEventId(request.headers['last-event-id'] ?? (query.get('after') || undefined))
+      const gone = new AbortController()
+      request.raw.on('close', () => gone.abort())
+      const headers = { 'x-request-id': String(request.id) }
+      const filter = {
+        pool: given(query, 'pool'),
+        group: given(query, 'group'),
+        tenant: given(query, 'tenant'),
+        state: given(query, 'state'),
+      }
+      await streamInstanceEvents(
+        events,
+        { raw: reply.raw, headers, begin: () => reply.hijack() },
+        { filter, after, signal: gone.signal },
+      )
+    },
+  )
+}
+
+const given = (query: ReadonlyMap<string, string>, name: string) => query.get(name) || undefined
+
+function readEventId(text: unknown): number | undefined {
+  if (text === undefined) return undefined
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text))
+    throw instanceErrors.invalid('Last-Event-ID must be the id of an event')
+  return Number(text)
+}
+
 function toInstanceError(thrown: unknown): unknown {
-  if (thrown instanceof ClaimBodyError) return instanceErrors.invalid(thrown.message)
+  if (thrown instanceof ClaimBodyError || thrown instanceof InstanceQueryError)
+    return instanceErrors.invalid(thrown.message)
+  if (thrown instanceof BodyError) return instanceErrors.invalid(thrown.message)
+  const { code } = (thrown ?? {}) as { code?: unknown }
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return instanceErrors.notFound()
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return instanceErrors.invalid(`the request body exceeds ${bodyLimitBytes} bytes`, 413)
+  // What the dialect itself refuses: broken percent-encoding, parameters that cannot be.
+  if (thrown instanceof AppError && thrown.family === 'serverless' && thrown.code === 4104)
+    return instanceErrors.invalid(thrown.publicMessage, thrown.status)
   return thrown
 }
 

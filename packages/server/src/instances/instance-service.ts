@@ -1,12 +1,18 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { maxTimeoutMs } from '@podyard/contract'
 import { type Database, TransactionRace } from '../store/database.ts'
 import { openSibling } from '../store/sibling-database.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { type CarefulResult, claimCarefully } from './claim-careful.ts'
 import { claimReadyPods, type Hints, type ReadyClaim } from './claim-exclusive.ts'
 import { readPools } from './claim-reads.ts'
 import { createGrouping } from './grouping.ts'
 import { batchIds, type Claim, type ClaimOutcome, type Instance, type Refusal, selectorKey } from './instance.ts'
 import { type End, endInstancesNow, type TenantSettings } from './instance-end.ts'
+import { lapsedLeases, renewLeases } from './instance-lease.ts'
+import { type InstanceList, listInstances } from './instance-list.ts'
+import { createInstanceMetrics } from './instance-metrics.ts'
+import type { InstanceQuery } from './instance-query.ts'
 import { findInstances } from './instance-read.ts'
 import { createKeyedGrouping } from './keyed-grouping.ts'
 import { createLineKeeper } from './line-keeper.ts'
@@ -21,6 +27,10 @@ export type InstanceService = {
   release(id: string, reason?: string): Promise<Instance | undefined>
   /** Alive or past; undefined: there never was one. */
   get(id: string): Promise<Instance | undefined>
+  /** Starts an instance's lease anew. */
+  renew(id: string): Promise<Renewal>
+  /** A page of the ledger: the living and the past. */
+  list(query: InstanceQuery): Promise<InstanceList>
   /** Pods of these pools may have become ready: whoever waits for them is served. Call it after the commit. */
   match(poolIds: readonly number[]): void
   /** What a process does each second: deadlines, what closed, what a wake-up missed. */
@@ -36,6 +46,14 @@ export type InstanceService = {
   kill(): void
 }
 
+export type Renewal =
+  | { readonly kind: 'renewed'; readonly instance: Instance }
+  /** It has no lease. */
+  | { readonly kind: 'no lease' }
+  /** It ended, or its lease ran out in this moment. */
+  | { readonly kind: 'ended'; readonly reason: string }
+  | { readonly kind: 'unknown' }
+
 /** Who asked. Most claims never need the signal, and making one costs. */
 export type Client = {
   readonly isGone: () => boolean
@@ -48,6 +66,8 @@ export type InstanceSettings = TenantSettings & {
   readonly requestSeconds: number
   /** Waiters in one pool's line at most. */
   readonly lineLimit: number
+  /** Milliseconds that a claim waits at most, whatever it says. */
+  readonly longestWaitMs: number
 }
 
 export type InstanceDeps = {
@@ -59,12 +79,16 @@ export type InstanceDeps = {
   readonly announceWork?: (work: 'retired' | 'steps') => void
   /** Writes on pods what instances do to them. */
   readonly marker?: Pick<PodMarker, 'bound' | 'ended'>
+  readonly metrics?: Metrics
+  /** Events were written: watchers look at once. */
+  readonly wakeEvents?: () => void
   readonly onError?: (error: unknown) => void
 }
 
 export const defaultInstanceSettings: InstanceSettings = {
   requestSeconds: 86_400,
   lineLimit: 10_000,
+  longestWaitMs: maxTimeoutMs,
   tenantAffinity: false,
   tenantReuseSeconds: -1,
 }
@@ -80,6 +104,8 @@ const claimConnections = 5
 export function createInstanceService(deps: InstanceDeps): InstanceService {
   const settings = { ...defaultInstanceSettings, ...deps.settings }
   const replica = deps.replica ?? randomUUID()
+  const metrics = createInstanceMetrics(deps.metrics ?? createMetrics())
+  const wakeEvents = deps.wakeEvents ?? (() => {})
   const announceWork = deps.announceWork ?? (() => {})
   const onError = deps.onError ?? (() => {})
   const db = openSibling(deps.db, { max: claimConnections, session: claimSession })
@@ -93,7 +119,11 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
 
   const hints: Hints = new Map()
   const ready = createGrouping<ReadyClaim, Instance | undefined>({
-    run: (claims) => again(() => claimReadyPods(db, hints, claims, settings.requestSeconds)),
+    async run(claims) {
+      const instances = await again(() => claimReadyPods(db, hints, claims, settings.requestSeconds))
+      wakeEvents()
+      return instances
+    },
     maxItems: 256,
     maxInFlight: 2,
   })
@@ -105,8 +135,28 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     replica,
     tenantAffinity: settings.tenantAffinity,
     onError,
+    onWaiting: metrics.waiting,
+    onBound: wakeEvents,
     forgetHints: () => hints.clear(),
   })
+
+  const renewals = createGrouping<string, Instance | undefined>({
+    async run(ids) {
+      const renewed = new Map((await again(() => renewLeases(db, ids))).map((instance) => [instance.id, instance]))
+      return ids.map((id) => renewed.get(id))
+    },
+    maxItems: 256,
+    maxInFlight: 1,
+  })
+
+  /** Ends what was not kept alive. Every process does it: none needs to lead, and the statement looks again. */
+  async function lapse(): Promise<void> {
+    for (;;) {
+      const ids = await lapsedLeases(db, lapsedAtOnce)
+      await Promise.all(ids.map((id) => ends.add({ id, state: 'expired', reason: 'its lease ran out' })))
+      if (ids.length < lapsedAtOnce) return
+    }
+  }
 
   /** Claims of one kind; a request id that comes twice among them is looked at once more for each repeat. */
   async function runCarefully(claims: readonly Claim[]): Promise<readonly CarefulResult[]> {
@@ -118,6 +168,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
         results.set(claim, outcome.results[i] as CarefulResult)
       })
       if (outcome.wantsStep) announceWork('steps')
+      if (outcome.results.some(({ kind }) => kind === 'bound')) wakeEvents()
       line.match(outcome.enqueuedIn)
     }
     return claims.map((claim) => results.get(claim) as CarefulResult)
@@ -125,6 +176,8 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
 
   async function runEnds(items: readonly End[]): Promise<readonly (Instance | undefined)[]> {
     const ended = await again(() => endInstancesNow(db, items, settings))
+    if (ended.length > 0) wakeEvents()
+    for (const { state } of ended) metrics.released(state, 1)
     if (ended.some(({ policy }) => policy === 'exclusive') || settings.tenantReuseSeconds === 0) announceWork('retired')
     const eased = ended.filter(({ policy }) => policy === 'shared').map(({ poolId }) => poolId)
     line.match([...new Set(eased)])
@@ -149,6 +202,13 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
 
   async function claim(asked: Claim, client?: Client): Promise<ClaimOutcome> {
     const arrivedAt = performance.now()
+    const outcome = await settle(asked, client, arrivedAt)
+    metrics.claimed(asked, outcome, performance.now() - arrivedAt)
+    return outcome
+  }
+
+  async function settle(given: Claim, client: Client | undefined, arrivedAt: number): Promise<ClaimOutcome> {
+    const asked = given.timeoutMs > settings.longestWaitMs ? { ...given, timeoutMs: settings.longestWaitMs } : given
     for (let now = asked; ; now = { ...asked, timeoutMs: remaining(asked, arrivedAt) }) {
       if (isStopping) return refusedBy({ kind: 'stopping' })
       if (client?.isGone()) return refusedBy({ kind: 'left' })
@@ -157,13 +217,13 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
       if (result.kind === 'bound') {
         if (client?.isGone() && !result.isRepeat) return abandon(asked, result.instances)
         if (!result.isRepeat) mark(result.instances)
-        return { kind: 'bound', instances: result.instances }
+        return result
       }
       const { waiterId, count, isOwn } = result
       const end = await line.wait(waiterId, { claim: now, count, isOwn, signal: client?.signal() })
       if (end.kind === 'bound') {
         if (isOwn) mark(end.instances)
-        return { kind: 'bound', instances: end.instances }
+        return { kind: 'bound', instances: end.instances, isRepeat: !isOwn }
       }
       if (end.kind === 'outcome') return end.outcome
       if (end.kind === 'left') return leave(asked, waiterId, isOwn && end.wasLast)
@@ -198,9 +258,21 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
       return ended ?? (await findInstances(deps.db, [id]))[0]
     },
     get: async (id) => (await findInstances(deps.db, [id]))[0],
+    async renew(id) {
+      const renewed = await renewals.add(id)
+      if (renewed !== undefined) return { kind: 'renewed', instance: renewed }
+      const [instance] = await findInstances(deps.db, [id])
+      if (instance === undefined) return { kind: 'unknown' }
+      if (instance.leaseSeconds === 0 && instance.state === 'running') return { kind: 'no lease' }
+      return { kind: 'ended', reason: instance.state === 'running' ? 'expired' : instance.reason }
+    },
+    list: (query) => listInstances(deps.db, query),
     match: (poolIds) => line.match(poolIds),
-    sweep: () => line.sweep(),
-    run: (signal) => line.run(signal),
+    async sweep() {
+      await line.sweep()
+      await lapse()
+    },
+    run: (signal) => line.run(signal, lapse),
     newId: () => randomUUIDv7(),
     async standDown() {
       isStopping = true
@@ -216,6 +288,9 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     },
   }
 }
+
+/** Leases that are ended in one round of the sweep. */
+const lapsedAtOnce = 1_000
 
 const refusedBy = (refusal: Refusal): ClaimOutcome => ({ kind: 'refused', refusal })
 

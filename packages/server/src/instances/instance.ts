@@ -110,7 +110,8 @@ export type Refusal =
   | { readonly kind: 'left' }
 
 export type ClaimOutcome =
-  | { readonly kind: 'bound'; readonly instances: readonly Instance[] }
+  /** `isRepeat`: its request id was answered before; these are its instances as they are now. */
+  | { readonly kind: 'bound'; readonly instances: readonly Instance[]; readonly isRepeat: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** The ids of a batch: the first one's, then the same with -2, -3, ... So all of them are known with the first. */

@@ -26,7 +26,8 @@ export type LineKeeper = {
   leave(waiterIds: readonly string[]): Promise<readonly string[]>
   match(poolIds: readonly number[]): void
   sweep(): Promise<void>
-  run(signal: AbortSignal): Promise<void>
+  /** `each` is done each second beside the sweep. */
+  run(signal: AbortSignal, each: () => Promise<void>): Promise<void>
   standDown(): Promise<void>
   kill(): void
 }
@@ -41,6 +42,10 @@ export function createLineKeeper(options: {
   readonly replica: string
   readonly tenantAffinity: boolean
   readonly onError: (error: unknown) => void
+  /** How many clients wait here, after each change and each second. */
+  readonly onWaiting: (count: number) => void
+  /** Somebody in line was served: there are events. */
+  readonly onBound: () => void
   /** Every few seconds: pods that a hint passed over are seen again. */
   readonly forgetHints: () => void
 }): LineKeeper {
@@ -64,7 +69,10 @@ export function createLineKeeper(options: {
     db,
     replica,
     tenantAffinity: options.tenantAffinity,
-    onBound: tellBound,
+    onBound: (waiterId, instances) => {
+      options.onBound()
+      tellBound(waiterId, instances)
+    },
     onError: (error) => {
       if (!isKilled) options.onError(error)
     },
@@ -101,7 +109,9 @@ export function createLineKeeper(options: {
     const closed = await dropClosed(db, replica)
     await tellLate(closed.ids)
     matcher.match((await dropDead(db)).poolIds)
-    await lookAfter(waits.list())
+    const watched = waits.list()
+    options.onWaiting(watched.length)
+    await lookAfter(watched)
     matcher.match(await poolsToMatch(db))
     schedule(waits.nextDeadline())
   }
@@ -201,10 +211,10 @@ export function createLineKeeper(options: {
     },
     match: (poolIds) => matcher.match(poolIds),
     sweep,
-    async run(outer) {
-      const signal = outer
+    async run(signal, each) {
       await Promise.all([
         every(sweepMs, signal, sweep),
+        every(sweepMs, signal, each),
         every(5_000, signal, options.forgetHints),
         every(foreignMs, signal, () => lookAfter(waits.list().filter(({ isOwn }) => !isOwn))),
         hearBound(

@@ -6,13 +6,16 @@ import { createEventLog } from '../../src/events/event-log.ts'
 import { watchOperations } from '../../src/events/watch-operations.ts'
 import { registerCmdbDialect } from '../../src/http/cmdb-dialect.ts'
 import { type App, buildServer } from '../../src/http/server.ts'
+import { registerServerless } from '../../src/http/serverless-dialect.ts'
+import { addInstanceRoutes } from '../../src/instances/instance-routes.ts'
+import { createInstanceService, type InstanceService } from '../../src/instances/instance-service.ts'
 import { createPodCloser } from '../../src/instances/pod-holds.ts'
 import { businessOperations } from '../../src/inventory/business-operations.ts'
 import { hostOperations } from '../../src/inventory/host-operations.ts'
 import { kubeOperations } from '../../src/inventory/kube-operations.ts'
 import { listOperations } from '../../src/inventory/list-operations.ts'
 import { createPoolChanges } from '../../src/pools/pool-changes.ts'
-import { registerPoolRoutes } from '../../src/pools/pool-routes.ts'
+import { addPoolRoutes, registerPoolEventRoute } from '../../src/pools/pool-routes.ts'
 import { createPoolService } from '../../src/pools/pool-service.ts'
 import { registerScalingRoutes } from '../../src/scaling/scaling-routes.ts'
 import { createScalingService } from '../../src/scaling/scaling-service.ts'
@@ -50,6 +53,7 @@ export function useApp() {
   const t = useDatabase()
   const state = {
     app: undefined as unknown as App,
+    instances: undefined as unknown as InstanceService,
     /** Lines of level `warn` and above since the start, or since somebody emptied it. */
     logged: [] as string[],
     get db(): Database {
@@ -67,7 +71,7 @@ export function useApp() {
    */
   async function reset(): Promise<void> {
     await emptyInventory(t.db)
-    await t.db.query('truncate pool, pool_event')
+    await t.db.query('truncate pool, pool_event, waiter, line, request')
     for (const [url, body] of firstRows) {
       const { status, body: answer, json } = await send({ method: 'POST', url, body })
       if (status !== 200 || (json as { code?: unknown }).code !== 0) throw new Error(`${url}: ${status} ${answer}`)
@@ -103,6 +107,8 @@ export function useApp() {
     })
     const events = createEventLog({ db, origin: 'test', logger, metrics: createMetrics() })
     reading = events.run(stopping.signal)
+    const instances = createInstanceService({ db, settings: { longestWaitMs: 20 } })
+    state.instances = instances
     state.app = await buildServer({
       version: '0.0.0',
       logger,
@@ -111,7 +117,15 @@ export function useApp() {
       notReadyBecause: async () => undefined,
       routes: async (server) => {
         const pools = createPoolService(db, createPoolChanges(db, 'test'), createPodCloser(db))
-        await registerPoolRoutes(server, { service: pools, access })
+        await registerServerless(server, {
+          access,
+          routes: (scope) => {
+            addPoolRoutes(scope, pools)
+            // Whatever is followed ends at once, as what is watched below does.
+            addInstanceRoutes(scope, { service: instances, events: { ...events, follow: async function* () {} } })
+          },
+        })
+        await registerPoolEventRoute(server, { service: pools, access })
         await registerScalingRoutes(server, { service: createScalingService(db, pools), access })
         await registerAlarmRoutes(server, { service: createAlarmService(db), access })
         await registerCmdbDialect(server, {
@@ -133,6 +147,7 @@ export function useApp() {
   afterAll(async () => {
     stopping.abort()
     await state.app?.close()
+    await state.instances?.stop()
     await reading
   })
   return state
@@ -182,7 +197,9 @@ async function fingerprintSql(db: Database): Promise<string> {
   if (fingerprintText !== undefined) return fingerprintText
   const tables = await db.query<{ name: string }>(
     `select c.relname as name from pg_class c
-     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition order by 1`,
+     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+       -- a process's heartbeat
+       and c.relname <> 'replica' order by 1`,
   )
   fingerprintText = `select ${tables
     .map(

@@ -77,7 +77,8 @@ export function schemaProblem(document: Document, schema: Schema, value: unknown
  * than it documents for this status, no request id. undefined when nothing is.
  */
 export function answerProblem(document: Document, operation: Operation, answer: AppAnswer): string | undefined {
-  if (answer.status >= 500) return `status ${answer.status}`
+  // 504 is a claim that waited in vain.
+  if (answer.status >= 500 && answer.status !== 504) return `status ${answer.status}`
   if (!/^[\w.:/+=@-]{1,128}$/.test(String(answer.headers['x-request-id']))) return 'no x-request-id'
   if (isElsewhere(operation.family, answer)) return undefined
   const described = operation.described.responses?.[String(answer.status)]
@@ -85,7 +86,7 @@ export function answerProblem(document: Document, operation: Operation, answer: 
   const [type, media] = Object.entries(described.content ?? {})[0] ?? []
   if (type === undefined || media?.schema === undefined) return `the status ${answer.status} has no schema`
   if (answer.type !== `${type}; charset=utf-8`) return `content type ${answer.type}, documented is ${type}`
-  return schemaProblem(document, media.schema, answer.json)
+  return schemaProblem(document, media.schema, type.includes('json') ? answer.json : answer.body)
 }
 
 /** The path was another one, or none: 404 as the family has it, and the redirects of the pool API. */
