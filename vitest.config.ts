@@ -16,8 +16,8 @@ export default defineConfig({
           name: 'simulator',
           include: ['packages/simulator/test/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -26,9 +26,10 @@ export default defineConfig({
           include: ['packages/server/test/**/*.test.ts', 'packages/cli/test/**/*.test.ts'],
           environment: 'node',
           globalSetup: ['packages/server/test/support/global-postgres.ts'],
-          // A limit to give up at, not a measure: a disk that is busy with somebody else's sync stands still for seconds.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Limits to give up at, not measures: a disk that is busy with somebody else's sync stands still for seconds, and
+          // what takes 20 s on two idle cores took two minutes on busy ones.
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -36,8 +37,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

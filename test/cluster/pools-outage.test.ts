@@ -21,8 +21,6 @@ const records: RequestRecord[] = []
 let controller: RunningController | undefined
 
 const c = usePoolCluster({
-  // The controller manager and KWOK come back half a minute after the API server.
-  limitMs: 90_000,
   connect: async () => {
     plane = await startControlPlane({ nodes: 3 })
     const { hostname, port } = new URL(plane.url)

@@ -6,7 +6,6 @@ import { attachControlPlane } from '../control-plane/control-plane.ts'
 import { ownNamespace } from './support/own-namespace.ts'
 
 const c = usePoolCluster({
-  limitMs: 90_000,
   connect: async () => ownNamespace(await attachControlPlane(inject('controlPlaneRunDir'))),
 })
 

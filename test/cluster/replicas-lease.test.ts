@@ -17,7 +17,6 @@ import { ownNamespace } from './support/own-namespace.ts'
 let plane: ControlPlane
 let folder: string
 const c = usePoolCluster({
-  limitMs: 120_000,
   connect: async () => {
     plane = await attachControlPlane(inject('controlPlaneRunDir'))
     return ownNamespace(plane)

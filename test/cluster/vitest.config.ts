@@ -8,7 +8,7 @@ export default defineConfig({
     environment: 'node',
     globalSetup: ['test/cluster/global-setup.ts', 'packages/server/test/support/global-postgres.ts'],
     // Limits to give up at, not measures: real controllers pause for up to half a minute after a failure.
-    testTimeout: 300_000,
+    testTimeout: 600_000,
     hookTimeout: 300_000,
     // The last line of defence where many processes share a machine that may stand still for seconds: see CONTRIBUTING.
     retry: process.env.CI === undefined ? 0 : 1,

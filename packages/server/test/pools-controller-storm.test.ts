@@ -9,7 +9,7 @@ import { createKubeClient, type KubeClient, resources } from '../src/kube/index.
 import { type ApiProxy, startApiProxy } from './support/api-proxy.ts'
 import { eventually, type RunningController, usePoolCluster } from './support/pool-cluster.ts'
 
-const c = usePoolCluster({ nodes: 5 })
+const c = usePoolCluster({ nodes: 5, limitMs: 300_000 })
 const pools = 50
 const labelSelector = 'app.kubernetes.io/managed-by=podyard'
 const podsEach = 20

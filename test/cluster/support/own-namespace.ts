@@ -39,14 +39,14 @@ export async function ownNamespace(plane: ControlPlane, options: NamespaceOption
   await until(
     'the ServiceAccount default',
     async () => (await api.request('GET', `/api/v1/namespaces/${namespace}/serviceaccounts/default`)).status === 200,
-    { limitMs: 60_000 },
+    { limitMs: 120_000 },
   )
   await until(
     'the claim bound',
     async () =>
       ((await api.request('GET', `${claims}/${claimName}`)).json as { status?: { phase?: string } }).status?.phase ===
       'Bound',
-    { limitMs: 60_000 },
+    { limitMs: 120_000 },
   )
   const kube: KubeClient = createKubeClient(
     {

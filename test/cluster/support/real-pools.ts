@@ -20,8 +20,6 @@ export type RealPools = PoolCluster & {
 export function useRealPools(options: NamespaceOptions & { readonly template?: object } = {}): RealPools {
   let api: Api
   const c = usePoolCluster({
-    // The real controllers' own pauses between tries are up to half a minute.
-    limitMs: 90_000,
     connect: async () => {
       const plane = await attachControlPlane(inject('controlPlaneRunDir'))
       api = plane.api

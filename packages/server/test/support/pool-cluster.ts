@@ -49,7 +49,7 @@ export type TestCluster = {
 export type PoolClusterOptions = {
   readonly delays?: KubeletDelays
   readonly nodes?: number
-  /** How long `eventually` waits at most, in the whole test file. Default 60,000: a limit to give up at, not a measure. */
+  /** How long `eventually` waits at most, in the whole test file. Default 120,000: a limit to give up at, not a measure. */
   readonly limitMs?: number
   /** Another cluster than a simulated one of the file's own. */
   readonly connect?: () => Promise<TestCluster>
@@ -205,9 +205,9 @@ async function simulatedCluster({ delays, nodes }: PoolClusterOptions): Promise<
 }
 
 /** A test file's own, as modules are loaded anew for each. */
-const limits = { eventuallyMs: 60_000 }
+const limits = { eventuallyMs: 120_000 }
 
-/** Asks again and again until it is so, for a minute at most, or for as long as it takes a slow cluster. */
+/** Asks again and again until it is so, for two minutes at most, or for as long as it takes a slow cluster. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<{ readonly isDone: boolean; readonly value: T }>,
