@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Columns } from '../src/inventory/filter/columns.ts'
 import { compileFilter } from '../src/inventory/filter/compile.ts'
-import { currentOperators } from '../src/inventory/filter/operators.ts'
+import { currentOperators, olderOperators } from '../src/inventory/filter/operators.ts'
 import { createParameters } from '../src/inventory/filter/parameters.ts'
 import { parseFilter } from '../src/inventory/filter/parse.ts'
-import type { FieldType } from '../src/inventory/filter/rule.ts'
+import type { FieldType, Rule } from '../src/inventory/filter/rule.ts'
 import { useDatabase } from './support/database.ts'
-import { evaluateFilter } from './support/evaluate-filter.ts'
+import { evaluateFilter, type FieldShapes } from './support/evaluate-filter.ts'
 
 const t = useDatabase()
 
@@ -18,12 +18,23 @@ const columns: Columns = new Map([
   ['labels', { sql: 'r.labels', storage: 'json' }],
   ['ips', { sql: 'r.ips', storage: 'json' }],
   ['volumes', { sql: 'r.volumes', storage: 'json-list' }],
+  ['made', { sql: 'r.made', storage: 'time' }],
+  ['users', { sql: 'r.users', storage: 'text-array' }],
+  ['ref', { sql: 'r.ref_kind', storage: 'members' }],
+  ['ref.kind', { sql: 'r.ref_kind', storage: 'text' }],
+  ['ref.id', { sql: 'r.ref_id', storage: 'integer' }],
 ])
+const shapes: FieldShapes = { made: 'time', users: 'texts', volumes: 'objects', ref: 'members' }
 const types = new Map<string, FieldType>([
   ['name', 'string'],
   ['size', 'numeric'],
   ['ready', 'bool'],
-  ['labels', 'object'],
+  ['made', 'time'],
+  ['users', 'string'],
+  ['ref', 'object'],
+  ['ref.kind', 'enum'],
+  ['ref.id', 'timestamp'],
+  ['labels', 'mapString'],
   ['ips', 'array'],
   ['volumes', 'object'],
   // Known to filters, stored by nothing.
@@ -33,10 +44,12 @@ const types = new Map<string, FieldType>([
 // Few and awkward: like's and regular expressions' special characters, quotes, cases, numbers in text.
 const words = ['', 'a', 'A', 'ab', 'aB', 'a.b', 'a%', 'a_b', "o'", '"', '\\', '1', 'é', 'É', 'null']
 const numbers = [-1, 0, 1, 2, 2.5, 1e300]
+const moments = ['2026-01-02T03:04:05.128Z', '2026-01-02T03:04:05.000Z', '2025-12-31T23:00:00.000Z']
+const dates = [...moments, '2026-01-02 03:04:05', '2026-01-02T04:04:05+01:00', '2026-01-02', '2026-02-30']
 const keys = ['app', 'app.kubernetes.io/name', 'a', '__proto__', "k'"]
 
 const word = fc.constantFrom(...words)
-const scalar = fc.oneof(word, fc.constantFrom(...numbers), fc.boolean())
+const scalar = fc.oneof(word, fc.constantFrom(...numbers), fc.boolean(), fc.constantFrom(...dates))
 const json = fc.letrec((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -57,11 +70,14 @@ const row = fc.record(
       maxLength: 3,
     }),
     volumes: fc.array(fc.dictionary(fc.constantFrom(...keys), json, { maxKeys: 2 }), { maxLength: 3 }),
+    made: fc.constantFrom(...moments),
+    users: fc.array(word, { maxLength: 3 }),
+    ref: fc.record({ kind: word, id: fc.constantFrom(0, 1, 2) }),
   },
   { requiredKeys: [] },
 )
 
-const operators = [...currentOperators].filter(([name, o]) => o.takes !== 'rule' && !name.startsWith('datetime'))
+const operators = [...currentOperators].filter(([, o]) => o.takes !== 'rule')
 function plain(field: fc.Arbitrary<string>) {
   return fc.constantFrom(...operators).chain(([operator, { takes }]) =>
     fc.record({
@@ -73,12 +89,15 @@ function plain(field: fc.Arbitrary<string>) {
               fc.array(word, { minLength: 1, maxLength: 3 }),
               fc.array(fc.constantFrom(...numbers), { minLength: 1, maxLength: 3 }),
               fc.array(fc.boolean(), { minLength: 1, maxLength: 2 }),
+              fc.array(fc.constantFrom(...dates), { minLength: 1, maxLength: 2 }),
             )
           : takes === 'text'
             ? word
             : takes === 'number' || takes === 'size'
               ? fc.constantFrom(...numbers)
-              : scalar,
+              : takes === 'time'
+                ? fc.constantFrom(...dates, 1767323045)
+                : scalar,
     }),
   )
 }
@@ -121,8 +140,44 @@ const anyRule = fc.letrec((tie) => ({
     condition: fc.constantFrom('AND', 'OR'),
     rules: fc.array(tie('rule'), { minLength: 1, maxLength: 3 }),
   }),
-  atom: fc.oneof(plain(fc.constantFrom(...types.keys())), nested('labels'), nested('volumes'), elements),
+  atom: fc.oneof(
+    { weight: 3, arbitrary: plain(fc.constantFrom(...types.keys())) },
+    nested('labels'),
+    nested('volumes'),
+    fc.record({
+      field: fc.constant('ref'),
+      operator: fc.constant('filter_object'),
+      value: inside(plain(fc.constantFrom('kind', 'id'))),
+    }),
+    elements,
+  ),
 })).rule
+
+type Members = Readonly<Record<string, unknown>>
+
+/** Which rule matches which row, in PostgreSQL: one statement for all. */
+async function answersOf(rules: readonly Rule[], rows: readonly Members[]): Promise<boolean[][]> {
+  const parameters = createParameters()
+  const stored = rows.map(({ ref, ...one }, n) => ({
+    n,
+    ...one,
+    ref_kind: (ref as Members | undefined)?.kind,
+    ref_id: (ref as Members | undefined)?.id,
+  }))
+  const input = parameters.add(JSON.stringify(stored), 'json')
+  const matches = rules.map((rule) => `coalesce(${compileFilter(rule, columns, parameters)}, false)`)
+  const found = await t.db.query<{ answers: boolean[] }>(
+    `select array[${matches.join(', ')}] as answers from json_to_recordset(${input})
+     as r(n int, name text, size bigint, ready boolean, labels jsonb, ips jsonb, volumes jsonb, made timestamptz, users text[],
+       ref_kind text, ref_id bigint) order by n`,
+    parameters.values,
+  )
+  return found.map((answer) => answer.answers)
+}
+
+const expectedOf = (rules: readonly Rule[], rows: readonly Members[]) =>
+  rows.map((one) => rules.map((rule) => evaluateFilter(rule, one, shapes)))
+
 describe('a filter', () => {
   test('means in SQL what it means on the row itself', async () => {
     let compared = 0
@@ -136,17 +191,7 @@ describe('a filter', () => {
             return parsed.ok ? [parsed.rule] : []
           })
           if (rules.length === 0) return
-          const parameters = createParameters()
-          const input = parameters.add(JSON.stringify(rows.map((one, n) => ({ n, ...one }))), 'json')
-          // One statement for all: which row matches which filter.
-          const matches = rules.map((rule) => `coalesce(${compileFilter(rule, columns, parameters)}, false)`)
-          const found = await t.db.query<{ answers: boolean[] }>(
-            `select array[${matches.join(', ')}] as answers from json_to_recordset(${input})
-             as r(n int, name text, size bigint, ready boolean, labels jsonb, ips jsonb, volumes jsonb) order by n`,
-            parameters.values,
-          )
-          const expected = rows.map((one) => rules.map((rule) => evaluateFilter(rule, one)))
-          expect(found.map((answer) => answer.answers)).toEqual(expected)
+          expect(await answersOf(rules, rows)).toEqual(expectedOf(rules, rows))
           compared += rules.length
         },
       ),
@@ -154,4 +199,88 @@ describe('a filter', () => {
     )
     expect(compared).toBeGreaterThan(300)
   })
+})
+
+describe('every operator on every type', () => {
+  // Each value of each type, and the field absent.
+  const rows: readonly Members[] = [
+    {},
+    ...words.map((name) => ({
+      name,
+      labels: { app: name },
+      ips: [name],
+      volumes: [{ app: name }],
+      ref: { kind: name, id: 0 },
+    })),
+    ...[-1, 0, 1, 2].map((n) => ({
+      size: n,
+      labels: { app: n },
+      ips: [n, 'a'],
+      volumes: [{}, { app: n }],
+      ref: { kind: '', id: n },
+    })),
+    ...[true, false].map((ready) => ({ ready, labels: { app: ready }, ips: [ready], volumes: [{ app: ready }] })),
+    ...moments.map((made) => ({ made, labels: { app: made } })),
+    { labels: {}, ips: [], volumes: [], users: [] },
+    { labels: { app: null }, ips: [null], users: ['a', 'ab'] },
+    { labels: { app: [] }, ips: [[]], users: ['A'] },
+    { labels: { app: ['a', 1] }, ips: [['a'], {}], users: [''] },
+    { labels: { app: { a: 'a' } }, ips: [{ app: 'a' }], users: ['é', 'null', '1'] },
+  ]
+  const values: readonly unknown[] = [
+    ...words,
+    ...numbers,
+    true,
+    false,
+    ...dates,
+    1767323045,
+    1767323045.128,
+    ['a', 'ab'],
+    [1, 2.5],
+    [true],
+    [dates[0], dates[3]],
+  ]
+  const atoms = (dialect: 'current' | 'older') => {
+    const operators = dialect === 'current' ? currentOperators : olderOperators
+    const found: { readonly operator: string; readonly rule: Rule }[] = []
+    const tryOut = (operator: string, filter: object) => {
+      const parsed = parseFilter(filter, { dialect, fields: dialect === 'current' ? types : 'any', maxDepth: 4 })
+      if (parsed.ok) found.push({ operator, rule: parsed.rule })
+    }
+    for (const [operator, { takes }] of operators) {
+      if (takes === 'rule') continue
+      for (const value of takes === 'nothing' ? [null] : values) {
+        for (const field of types.keys()) tryOut(operator, { field, operator, value })
+        if (dialect === 'older') continue
+        for (const field of ['labels', 'volumes'])
+          tryOut(operator, { field, operator: 'filter_object', value: { field: 'app', operator, value } })
+        for (const field of ['kind', 'id'])
+          tryOut(operator, { field: 'ref', operator: 'filter_object', value: { field, operator, value } })
+        tryOut(operator, { field: 'ips', operator: 'filter_array', value: { field: 'element', operator, value } })
+      }
+    }
+    return found
+  }
+
+  test.each(['current', 'older'] as const)(
+    'means in SQL what it means on the row: the %s operators',
+    async (dialect) => {
+      const all = atoms(dialect)
+      const outcomes = new Map<string, Set<boolean>>()
+      for (let from = 0; from < all.length; from += 500) {
+        const some = all.slice(from, from + 500)
+        const rules = some.map(({ rule }) => rule)
+        const expected = expectedOf(rules, rows)
+        expect(await answersOf(rules, rows)).toEqual(expected)
+        for (const [i, { operator }] of some.entries()) {
+          const seen = outcomes.get(operator) ?? new Set()
+          outcomes.set(operator, seen)
+          for (const row of expected) seen.add(row[i] as boolean)
+        }
+      }
+      // Not one operator that is always refused, never matches or always does.
+      const known = dialect === 'current' ? operators.map(([name]) => name) : [...olderOperators.keys()]
+      for (const operator of known) expect([operator, outcomes.get(operator)?.size]).toEqual([operator, 2])
+    },
+  )
 })

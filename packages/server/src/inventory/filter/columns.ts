@@ -1,19 +1,10 @@
 /**
  * How a field is stored:
- * `time` is a timestamptz that the wire shows as a date, `epoch` one that the wire shows as Unix seconds;
+ * `time` is a timestamptz that the wire shows as a date;
  * `json-list` is a jsonb array that filter_object looks into (one of the elements must fit);
  * `members` is no column at all: its members are columns of their own, under dotted names.
  */
-export type Storage =
-  | 'text'
-  | 'integer'
-  | 'boolean'
-  | 'time'
-  | 'epoch'
-  | 'text-array'
-  | 'json'
-  | 'json-list'
-  | 'members'
+export type Storage = 'text' | 'integer' | 'boolean' | 'time' | 'text-array' | 'json' | 'json-list' | 'members'
 
 /** `sql` is a trusted expression of ours, never text of a request. */
 export type Column = { readonly sql: string; readonly storage: Storage }

@@ -113,8 +113,7 @@ function atom(test: Test, target: Target | undefined, parameters: Parameters): s
         'boolean',
       )
     case 'time':
-    case 'epoch':
-      return testTime(test, target, parameters)
+      return testTime(test, target.sql, parameters)
     case 'text-array':
       return testTexts(test, target.sql, parameters)
     case 'members':

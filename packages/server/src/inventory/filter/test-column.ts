@@ -1,4 +1,3 @@
-import type { Column } from './columns.ts'
 import type { Parameters } from './parameters.ts'
 import type { Scalar, Test } from './rule.ts'
 import { constant, isNull, signs } from './test-common.ts'
@@ -42,51 +41,36 @@ export function testColumn(
   }
 }
 
-export function testTime(test: Test, target: Column, parameters: Parameters): string {
-  const { sql, storage } = target
-  // The wire shows whole seconds of one and milliseconds of the other: a moment is a span here.
-  const span = storage === 'epoch' ? 1 : 0.001
+/** A date, which the wire shows to the millisecond: a moment is a span of one. */
+export function testTime(test: Test, sql: string, parameters: Parameters): string {
+  const span = 0.001
   const moment = (seconds: number) => `to_timestamp(${parameters.add(seconds, 'float8')})`
-  const secondsOf = (value: Scalar) => {
-    const fits = storage === 'epoch' ? typeof value === 'number' : typeof value === 'string'
-    return fits ? unixSecondsOf(value) : undefined
-  }
   const within = (seconds: number) => `(${sql} >= ${moment(seconds)} and ${sql} < ${moment(seconds + span)})`
-  const compared = (operator: keyof typeof signs, seconds: number) => {
-    const late = operator === 'less_or_equal' || operator === 'greater'
-    return `${sql} ${operator.startsWith('less') ? '<' : '>='} ${moment(late ? seconds + span : seconds)}`
-  }
   switch (test.kind) {
     case 'null':
     case 'missing':
       return isNull(sql, test.negated)
     case 'equal':
     case 'in': {
-      const values = test.kind === 'equal' ? [test.value] : test.values
+      const values: readonly Scalar[] = test.kind === 'equal' ? [test.value] : test.values
       const parts = values
-        .map(secondsOf)
+        .map((value) => (typeof value === 'string' ? unixSecondsOf(value) : undefined))
         .filter((seconds) => seconds !== undefined)
         .map(within)
       if (parts.length === 0) return constant(test.negated)
       return test.negated ? `(${sql} is null or not (${parts.join(' or ')}))` : `(${parts.join(' or ')})`
     }
-    case 'compare': {
-      if (storage !== 'epoch') return 'false'
-      const whole = Math.min(Math.max(wholeSeconds(test.operator, test.value), -2e11), 9e12)
-      return compared(test.operator, whole)
+    case 'time': {
+      const { operator, seconds } = test
+      const late = operator === 'less_or_equal' || operator === 'greater'
+      return `${sql} ${operator.startsWith('less') ? '<' : '>='} ${moment(late ? seconds + span : seconds)}`
     }
-    case 'time':
-      return compared(test.operator, storage === 'epoch' ? wholeSeconds(test.operator, test.seconds) : test.seconds)
     case 'text':
       return constant(test.negated)
+    case 'compare':
     case 'size':
       return 'false'
   }
-}
-
-/** The bound in whole seconds that a fraction amounts to: fewer than 1.5 is at most 1, at most 1.5 is at most 1. */
-function wholeSeconds(operator: keyof typeof signs, value: number): number {
-  return operator === 'less' || operator === 'greater_or_equal' ? Math.ceil(value) : Math.floor(value)
 }
 
 /** An array of text: a test holds when it holds for one element, a negated one when it holds for all. */
