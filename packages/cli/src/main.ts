@@ -49,6 +49,53 @@ async function main(args: readonly string[]): Promise<void> {
     .option('--terminate-ms <ms>', 'milliseconds that a deleted pod takes to go')
     .action(async () => (await import('./simulate.ts')).simulate(simulate.opts()))
 
+  const connection = (command: Command) =>
+    command
+      .option('--server <url>', 'where the API is, such as http://127.0.0.1:8080', 'http://127.0.0.1:8080')
+      .option('--token-file <file>', 'file with the token (default: PODYARD_ADMIN_TOKEN)')
+      .option(
+        '--header <header>',
+        'a header of every request, "Name: value"; may be given again',
+        (value, all: string[]) => [...all, value],
+        [],
+      )
+
+  const exporting = connection(
+    program
+      .command('export')
+      .description('write everything that a business owns as lines of JSON')
+      .requiredOption('--biz <id>', 'id or name of the business'),
+  )
+    .option('-o, --output <file>', 'write to this file, not to stdout; an export that was stopped goes on')
+    .option('--restart', 'begin anew although an export of this file was stopped')
+    .action(async () => {
+      const { runTransfer } = await import('./transfer/transfer-command.ts')
+      const { exportBusiness } = await import('./transfer/export.ts')
+      process.exitCode = await runTransfer((io) => exportBusiness(exporting.opts(), io))
+    })
+
+  const importing = connection(
+    program
+      .command('import')
+      .description('bring a file of podyard export into a Podyard; rows are found again by their names')
+      .argument('<file>', 'the file, - for stdin'),
+  )
+    .option('--biz <id>', "id or name of the business to import into (default: the file's, made when absent)")
+    .addOption(
+      new Option('--on-duplicate <what>', 'what becomes of rows that exist already')
+        .choices(['update', 'skip', 'fail'])
+        .default('update'),
+    )
+    .option('--dry-run', 'report what would change, and change nothing')
+    .option('--verbose', 'with --dry-run: name each row that would be created or updated')
+    .option('--keep-going', 'leave out lines that cannot be imported, and say which')
+    .option('--restart', 'begin anew although an import of this file was stopped')
+    .action(async (file: string) => {
+      const { runTransfer } = await import('./transfer/transfer-command.ts')
+      const { importFile } = await import('./transfer/import.ts')
+      process.exitCode = await runTransfer((io) => importFile(file, importing.opts(), io))
+    })
+
   const wanted = args.filter((arg) => !arg.startsWith('-')).slice(0, 2)
   if (wanted[0] === 'serve' || wanted[0] === 'config' || (wanted[0] === 'help' && wanted[1] !== undefined)) {
     const { settings } = await import('@podyard/server')

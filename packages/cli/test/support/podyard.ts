@@ -16,6 +16,8 @@ export type Podyard = {
 export type PodyardOptions = {
   readonly env?: Readonly<Record<string, string>>
   readonly uid?: number
+  /** What it reads from stdin; without it stdin is closed. */
+  readonly stdin?: Uint8Array
 }
 
 const running = new Set<ChildProcess>()
@@ -25,13 +27,14 @@ export function podyard(args: readonly string[], options: PodyardOptions = {}): 
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PODYARD_'))
   const child = spawn(process.execPath, [main, ...args], {
     env: { ...Object.fromEntries(inherited), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   })
   running.add(child)
+  if (options.stdin !== undefined) child.stdin?.end(options.stdin)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (chunk: string) => {
+    child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
       text[name] += chunk
     })
   const ended = once(child, 'close').then(([code]) => {
