@@ -13,6 +13,7 @@ import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
 import type { PoolScenes } from './pools/pool-scenes.ts'
 import type { PoolTemplate } from './pools/template.ts'
+import { createPoolGauges } from './scaling/pool-gauges.ts'
 import { createScaler } from './scaling/scaler.ts'
 import { sweepScaling } from './scaling/scaling-sweep.ts'
 import type { Database } from './store/database.ts'
@@ -118,6 +119,7 @@ export function runControllers(options: ControllersOptions): Controllers {
       ...Object.values(reflectors).map((reflector) => reflector.run(signal)),
       pools.run(signal),
       createScaler({ db, lease, pools: pools.scenes, logger, metrics }).run(signal),
+      createPoolGauges({ db, pools: pools.scenes, logger, metrics }).run(signal),
       alarms(lease, pools.scenes).run(signal),
       webhook?.run(signal),
       sync(),
