@@ -187,6 +187,6 @@ test('an embedded database that dies is started again', async () => {
 })
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; !(await holds().catch(() => false)); await delay(20))
-    if (Date.now() > end) throw new Error('not in 20 s')
+  for (const end = Date.now() + 60_000; !(await holds().catch(() => false)); await delay(20))
+    if (Date.now() > end) throw new Error('not in 60 s')
 }

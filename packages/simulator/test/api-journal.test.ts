@@ -57,7 +57,7 @@ test('what was acknowledged before a kill is there after it, with its uid and ve
     const { process: server, url } = await startChild(journal)
     const writers = [0, 1, 2, 3].map((worker) => writeUntilKilled(url, round * 10 + worker, acknowledged))
     const enough = acknowledged.size + 40
-    await vi.waitUntil(() => acknowledged.size >= enough, { timeout: 10_000, interval: 5 })
+    await vi.waitUntil(() => acknowledged.size >= enough, { timeout: 120_000, interval: 5 })
     server.kill('SIGKILL')
     await Promise.all(writers)
   }

@@ -106,7 +106,7 @@ export function podSpecOf(spec: Members = {}): Members {
 }
 
 /** Waits until the condition holds; fails with `what` when it does not within the limit. */
-export async function until(what: string, condition: () => boolean, limitMs = 8000): Promise<void> {
+export async function until(what: string, condition: () => boolean, limitMs = 60_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)

@@ -10,7 +10,12 @@ export function useDatabase(options: { readonly max?: number } = {}): { readonly
   const state = { db: undefined as unknown as Database, name }
   beforeAll(async () => {
     await admin(`create database ${name} template t0`)
-    state.db = openDatabase({ connection: connectionTo(name), max: options.max ?? 6 })
+    // Tests hold transactions open for as long as they like.
+    state.db = openDatabase({
+      connection: connectionTo(name),
+      max: options.max ?? 6,
+      idleInTransactionTimeoutMs: 300_000,
+    })
   })
   afterAll(async () => {
     await state.db?.close()
