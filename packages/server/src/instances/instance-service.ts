@@ -116,6 +116,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     client.on('end', () => connections.delete(stream))
   })
   let isStopping = false
+  let alone = 0
 
   const hints: Hints = new Map()
   const ready = createGrouping<ReadyClaim, Instance | undefined>({
@@ -196,7 +197,9 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     }
     await line.ready()
     // A batch or a chosen id is a transaction of its own.
-    const key = claim.isBatch || claim.isChosen ? claim.id : `${claim.policy} ${selectorKey(claim.selector)}`
+    const isAlone = claim.isBatch || claim.isChosen
+    if (isAlone) alone += 1
+    const key = isAlone ? `alone ${alone}` : `${claim.policy} ${selectorKey(claim.selector)}`
     return careful.add(key, claim)
   }
 
