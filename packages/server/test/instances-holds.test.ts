@@ -386,23 +386,23 @@ describe('steps that requests want', () => {
       await wait(7, id, priority)
     await wait(7, 'd', 9, false)
     await wait(8, 'e')
-    expect(await holds.stepsWanted()).toEqual(
+    expect(await holds.waiting()).toEqual(
       new Map([
-        [7, 3],
-        [8, 1],
+        [7, { requests: 4, steps: 3 }],
+        [8, { requests: 1, steps: 1 }],
       ]),
     )
-    expect(await holds.takeSteps(7, 2)).toEqual({ taken: 2, waiting: 4 })
+    expect(await holds.takeSteps(7, 2)).toBe(2)
     expect(await column('select waiter_id from line where wants_step order by waiter_id')).toEqual(['b', 'e'])
-    expect(await holds.takeSteps(7, 5)).toEqual({ taken: 1, waiting: 4 })
-    expect(await holds.takeSteps(7, 5)).toEqual({ taken: 0, waiting: 4 })
+    expect(await holds.takeSteps(7, 5)).toBe(1)
+    expect(await holds.takeSteps(7, 5)).toBe(0)
   })
 
   test('of requests that waited too long are none', async () => {
     await wait(7, 'a')
     await moveClock(t.db, 3_601)
-    expect(await holds.stepsWanted()).toEqual(new Map())
-    expect(await holds.takeSteps(7, 5)).toEqual({ taken: 0, waiting: 0 })
+    expect(await holds.waiting()).toEqual(new Map())
+    expect(await holds.takeSteps(7, 5)).toBe(0)
   })
 })
 

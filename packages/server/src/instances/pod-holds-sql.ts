@@ -187,9 +187,10 @@ export const forgetRetired = {
   text: `delete from retired where gone_at < instance_now() - make_interval(secs => $1)`,
 }
 
-export const stepsWanted = {
-  name: 'holds-steps-wanted',
-  text: `select pool_id, count(*) as steps from line where wants_step and deadline > instance_now() group by pool_id`,
+export const waiting = {
+  name: 'holds-waiting',
+  text: `select pool_id, count(*) as requests, count(*) filter (where wants_step) as steps from line
+    where deadline > instance_now() group by pool_id`,
 }
 
 /** First those that are served first. */
@@ -197,10 +198,7 @@ export const takeSteps = {
   name: 'holds-take-steps',
   text: `with wanted as materialized (
       select waiter_id from line where pool_id = $1 and wants_step and deadline > instance_now()
-        order by priority desc, seq limit $2 for update skip locked),
-    taken as (
-      update line l set wants_step = false from wanted w
-        where l.pool_id = $1 and l.waiter_id = w.waiter_id and l.wants_step returning 1)
-    select (select count(*) from taken) as taken,
-      (select count(*) from line where pool_id = $1 and deadline > instance_now()) as waiting`,
+        order by priority desc, seq limit $2 for update skip locked)
+    update line l set wants_step = false from wanted w
+      where l.pool_id = $1 and l.waiter_id = w.waiter_id and l.wants_step returning l.waiter_id`,
 }

@@ -64,13 +64,12 @@ export function createPodHolds({ db, lease, match }: PodHoldsOptions): PodHolds 
     async forgetRetired(olderThanSeconds) {
       await fenced((tx) => tx.run(sql.forgetRetired, [olderThanSeconds]))
     },
-    async stepsWanted() {
-      const rows = await db.run<{ pool_id: number; steps: number }>(sql.stepsWanted)
-      return new Map(rows.map((row) => [row.pool_id, row.steps]))
+    async waiting() {
+      const rows = await db.run<{ pool_id: number; requests: number; steps: number }>(sql.waiting)
+      return new Map(rows.map(({ pool_id: poolId, ...waiting }) => [poolId, waiting]))
     },
     async takeSteps(poolId, limit) {
-      const [row] = await fenced((tx) => tx.run<{ taken: number; waiting: number }>(sql.takeSteps, [poolId, limit]))
-      return row ?? { taken: 0, waiting: 0 }
+      return (await fenced((tx) => tx.run(sql.takeSteps, [poolId, limit]))).length
     },
   }
 }

@@ -24,7 +24,9 @@ export function settle(
   const belowSince = ready >= goal ? undefined : (before.belowSince ?? new Date(now).toISOString())
   const saysAt = belowSince === undefined ? Infinity : Date.parse(belowSince) + thresholdSeconds * 1000
   const isDegraded = now >= saysAt
-  const troubles = ready >= goal || (status === poolStatus.running && !isDegraded) ? [] : troublesOf(observed)
+  const isMissed = ready < goal && (status !== poolStatus.running || isDegraded)
+  // Whoever waits in line is told why.
+  const troubles = isMissed || (observed.waiting ?? 0) > 0 ? troublesOf(observed) : []
   const degraded = isDegraded ? [`${ready} of ${goal} pods ready for more than ${thresholdSeconds} s`] : []
   const { failures } = observed
   const refusals = [failures.deployment, failures.hpa, failures.restore].flatMap((f) => (f?.message ? [f.message] : []))

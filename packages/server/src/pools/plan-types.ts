@@ -97,6 +97,8 @@ export type PoolObserved = {
   readonly mayCreate: number
   /** Scale-up steps that requests in line want. */
   readonly steps?: number
+  /** Requests in line. */
+  readonly waiting?: number
   /** Steps that were taken and whose pods are not made yet. */
   readonly owed?: number
   /** Nobody can get a pod any more, and what exclusive instances have survives the Deployment. False: that is to be made so. */

@@ -104,10 +104,10 @@ export function createPodActions({ steps, holds, deleter }: PodActionsOptions): 
     },
 
     async takeSteps(entry, limit) {
-      const { taken, waiting } = await holds.takeSteps(entry.pool.seq, limit)
+      const taken = await holds.takeSteps(entry.pool.seq, limit)
       entry.steps = taken < limit ? 0 : Math.max(0, entry.steps - taken)
-      // Whoever does not wait any more is owed nothing.
-      entry.owed = Math.min(entry.owed, Math.max(0, waiting - taken)) + taken
+      entry.owed += taken
+      entry.takes += 1
     },
   }
 }

@@ -31,10 +31,10 @@ export type PodHolds = {
   retiredAfter(after: number, limit: number): Promise<readonly RetiredPod[]>
   /** Forgets retired pods that have been gone for so many seconds. */
   forgetRetired(olderThanSeconds: number): Promise<void>
-  /** How many requests in each pool's line still want a scale-up step, by pool. */
-  stepsWanted(): Promise<ReadonlyMap<number, number>>
-  /** Takes at most `limit` of a pool's wanted steps, for good; `waiting`: requests in its line. */
-  takeSteps(poolId: number, limit: number): Promise<{ readonly taken: number; readonly waiting: number }>
+  /** The requests in each pool's line, by pool. */
+  waiting(): Promise<ReadonlyMap<number, Waiting>>
+  /** Takes at most `limit` of a pool's wanted steps, for good; how many there were. */
+  takeSteps(poolId: number, limit: number): Promise<number>
 }
 
 export type PodName = { readonly uid: string; readonly name: string; readonly namespace: string }
@@ -70,6 +70,12 @@ export type KnownPod = PodName & {
   /** `ready`: may be had; `shared`: has been shared, may take more if `isEligible`; `held`: runs an exclusive instance. */
   readonly as: 'ready' | 'shared' | 'held' | 'retired'
   readonly isEligible: boolean
+}
+
+export type Waiting = {
+  readonly requests: number
+  /** Those of them that still want a scale-up step. */
+  readonly steps: number
 }
 
 export type HeldPod = PodName & { readonly instanceId: string; readonly isExclusive: boolean }

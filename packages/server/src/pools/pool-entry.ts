@@ -24,8 +24,12 @@ export type PoolEntry = {
   surplus: number
   /** Scale-up steps that requests in line want, as last read. */
   steps: number
+  /** Requests in line, as last read. */
+  waiting: number
   /** Steps that were taken and whose pods are not made yet. */
   owed: number
+  /** How often steps were taken. */
+  takes: number
   /** The pool is being deleted, and nobody can get a pod of it any more. */
   isClosed: boolean
   /** Uids of pods that hold instances though they may bear no mark, as the tables last said. */
@@ -70,7 +74,9 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     wanted: undefined,
     surplus: 0,
     steps: 0,
+    waiting: 0,
     owed: 0,
+    takes: 0,
     isClosed: false,
     held: new Set(),
     retired: new Set(),
@@ -124,6 +130,7 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     strays,
     detached,
     steps: entry.steps,
+    waiting: entry.waiting,
     owed: entry.owed,
     isClosed: entry.isClosed,
     creating: entry.creating.size,

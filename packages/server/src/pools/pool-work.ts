@@ -22,9 +22,9 @@ export type PoolWorkOptions = {
  * for too long. Each is looked for when somebody says so, and once a second.
  */
 export async function runPoolWork(options: PoolWorkOptions): Promise<void> {
-  const { holds, deleter, entries, signal } = options
+  const { holds, deleter, signal } = options
   const retired = looker(options, () => readRetired(holds, deleter, cursor))
-  const steps = looker(options, async () => readSteps(entries, await holds.stepsWanted(), options.wake))
+  const steps = looker(options, () => readLines(options))
   const cursor = { no: 0 }
   const lookers: Readonly<Record<PoolWork, () => void>> = { retired, steps }
   const stopListening = options.onWork((work) => lookers[work]())
@@ -94,17 +94,19 @@ async function readRetired(holds: PodHolds, deleter: PodDeleter, cursor: { no: n
   }
 }
 
-/** Pools whose lines want steps are looked at, and those that want none any more forget about it. */
-function readSteps(
-  entries: ReadonlyMap<string, PoolEntry>,
-  wanted: ReadonlyMap<number, number>,
-  wake: (poolUid: string) => void,
-): void {
+/** Pools are looked at whose lines want steps, and those in which requests begin or cease to wait. */
+async function readLines({ holds, entries, wake }: PoolWorkOptions): Promise<void> {
+  const owing = [...entries.values()].filter(({ owed }) => owed > 0).map((entry) => ({ entry, takes: entry.takes }))
+  const lines = await holds.waiting()
+  // Whoever does not wait any more is owed nothing; whose step was taken meanwhile may not have been read.
+  for (const { entry, takes } of owing)
+    if (entry.takes === takes) entry.owed = Math.min(entry.owed, lines.get(entry.pool.seq)?.requests ?? 0)
   for (const entry of entries.values()) {
-    const steps = entry.pool.scalable ? (wanted.get(entry.pool.seq) ?? 0) : 0
-    if (steps === entry.steps) continue
-    entry.steps = steps
-    if (steps > 0) wake(entry.pool.uid)
+    const { steps = 0, requests = 0 } = lines.get(entry.pool.seq) ?? {}
+    const isNews = (entry.pool.scalable && steps > 0) || requests > 0 !== entry.waiting > 0
+    entry.steps = entry.pool.scalable ? steps : 0
+    entry.waiting = requests
+    if (isNews) wake(entry.pool.uid)
   }
 }
 
