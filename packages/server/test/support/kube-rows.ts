@@ -31,6 +31,22 @@ export async function countRows(db: Database): Promise<Readonly<Record<string, n
   return row ?? {}
 }
 
+/** Rows that hang on something that is not there, and nodes whose `has_pod` is not what their pods say. */
+export function orphans(db: Database): Promise<readonly { readonly what: string; readonly id: number }[]> {
+  return db.query(
+    `select 'namespace' as what, id from namespace n where not exists (select 1 from cluster c where c.id = n.bk_cluster_id)
+     union all select 'node', id from node n where not exists (select 1 from cluster c where c.id = n.bk_cluster_id)
+     union all select 'relation', bk_namespace_id from namespace_shared s where not exists (
+       select 1 from namespace n where n.id = s.bk_namespace_id)
+     union all select 'workload', id from workload w where not exists (select 1 from namespace n where n.id = w.bk_namespace_id)
+     union all select 'pod', id from pod p where not exists (
+       select 1 from workload w where w.kind = p.ref_kind and w.id = p.ref_id)
+     union all select 'pod without node', id from pod p where not exists (select 1 from node n where n.id = p.bk_node_id)
+     union all select 'container', id from container c where not exists (select 1 from pod p where p.id = c.bk_pod_id)
+     union all select 'has_pod', id from node n where has_pod <> exists (select 1 from pod p where p.bk_node_id = n.id)`,
+  )
+}
+
 /** A host of a business, as the host half would store it. */
 export async function addHost(db: Database, id: number, bizId: number): Promise<void> {
   await db.query('insert into host (id, bk_biz_id) values ($1, $2)', [id, bizId])
