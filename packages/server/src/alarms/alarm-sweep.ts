@@ -2,7 +2,7 @@ import type { Queryable } from '../store/database.ts'
 
 const sweep = {
   name: 'alarm-sweep',
-  text: `with old as (select id from alarm where cleared_at < instance_now() - make_interval(days => $1::int)
+  text: `with old as (select id from alarm where cleared_at < (select instance_now()) - make_interval(days => $1::int)
       order by cleared_at limit 10000),
     gone as (delete from alarm where id in (select id from old) returning 1)
     select count(*) as n from gone`,

@@ -18,9 +18,9 @@ const oldPartitions = {
 }
 const sweepRequests = {
   name: 'request-sweep',
-  text: `with old as (select request_id from request where expires_at <= instance_now() order by expires_at limit 10000
+  text: `with old as (select request_id from request where expires_at <= (select instance_now()) order by expires_at limit 10000
       for update skip locked),
-    gone as (delete from request r using old where r.request_id = old.request_id and r.expires_at <= instance_now() returning 1)
+    gone as (delete from request r using old where r.request_id = old.request_id and r.expires_at <= (select instance_now()) returning 1)
     select count(*) as n from gone`,
 }
 

@@ -92,7 +92,7 @@ const selectCounts = {
       union all
       select pool_id, 0, 0, count(*), 0 from retired where gone_at is null group by pool_id
       union all
-      select pool_id, 0, 0, 0, count(*) from line where deadline > instance_now() group by pool_id
+      select pool_id, 0, 0, 0, count(*) from line where deadline > (select instance_now()) group by pool_id
     ) counts group by pool_id`,
 }
 

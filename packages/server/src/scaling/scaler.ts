@@ -31,7 +31,7 @@ export type ScalerDeps = {
 }
 
 export type ScalerTuning = {
-  /** Milliseconds between two looks at the pools. */
+  /** Milliseconds between two looks at the pools, at least: a look may take a tenth of the time. */
   readonly everyMs: number
   /** How long there must have been too many pods before some are taken away, by the database's clock. */
   readonly surplusMs: number
@@ -202,6 +202,7 @@ export function createScaler(deps: ScalerDeps) {
   /** Looks at the pools until the signal aborts. Rejects when the lease is lost. */
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const startedAt = performance.now()
       try {
         await tick()
       } catch (error) {
@@ -210,7 +211,8 @@ export function createScaler(deps: ScalerDeps) {
         states = undefined
         if (!signal.aborted) logger.warn({ err: error }, 'pools could not be scaled; trying again')
       }
-      await delay(tuning.everyMs, undefined, { signal }).catch(() => {})
+      const tookMs = performance.now() - startedAt
+      await delay(Math.max(tuning.everyMs, 9 * tookMs), undefined, { signal }).catch(() => {})
     }
   }
 

@@ -53,6 +53,7 @@ export type Counts = { readonly held: number; readonly waiting: number; readonly
 // A pod held exclusively has one instance and no row in shared_pod; one that is shared has a row, and any number of them.
 // A waiter stands in the line of each pool that may serve it: it is counted in shares, rounded up for each pool. Of those
 // that want to share a pod nobody knows how many pods they need: one, together.
+// The clock is read once: in a condition it would be a query for each row.
 const selectCounts = {
   name: 'autoscale-counts',
   text: `with asked as materialized (select * from unnest($1::bigint[], $2::int[]) as a(pool_id, window_seconds)),
@@ -62,7 +63,7 @@ const selectCounts = {
         ceil(coalesce(sum(w.count::numeric / p.pools) filter (where w.schedule_policy = 'exclusive'), 0))
           + bool_or(w.schedule_policy = 'shared')::int as waiting
       from line l join places p using (waiter_id) join waiter w on w.id = l.waiter_id
-      where l.deadline > instance_now() group by l.pool_id)
+      where l.deadline > (select instance_now()) group by l.pool_id)
     select a.pool_id,
       (select count(*) from instance i where i.pool_id = a.pool_id) + coalesce(shared.pods - shared.instances, 0) as held,
       coalesce(lines.waiting, 0)::bigint as waiting,
@@ -72,7 +73,7 @@ const selectCounts = {
     left join lateral (select count(*) as pods, coalesce(sum(s.instances), 0) as instances from shared_pod s
       where s.pool_id = a.pool_id) shared on true
     left join lateral (select sum(c.claims) as claims from autoscale_claims c
-      where c.pool_id = a.pool_id and c.bucket > instance_now() - make_interval(secs => a.window_seconds)) claimed on true`,
+      where c.pool_id = a.pool_id and c.bucket > (select instance_now()) - make_interval(secs => a.window_seconds)) claimed on true`,
 }
 
 /** By pool. `windowSeconds` 0: its claims do not matter. */
@@ -117,7 +118,7 @@ const countClaims = {
       select i.pool_id, i.created_at from instance i, bounds b where i.no > b.low and i.no <= b.high
       union all
       select i.pool_id, i.created_at from instance_past i, bounds b
-        where i.no > b.low and i.no <= b.high and i.ended_at > instance_now() - interval '2 hours'),
+        where i.no > b.low and i.no <= b.high and i.ended_at > (select instance_now()) - interval '2 hours'),
     counted as (
       insert into autoscale_claims as c (pool_id, bucket, claims)
         select pool_id, date_bin('5 seconds', created_at, 'epoch'), count(*) from fresh
