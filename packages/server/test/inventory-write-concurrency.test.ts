@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hostOperations } from '../src/inventory/host-operations.ts'
 import { kubeOperations } from '../src/inventory/kube-operations.ts'
+import { podView, type Row, viewOf } from '../src/inventory/views.ts'
 import { useDatabase } from './support/database.ts'
 import { type Answer, type InventoryClient, inventoryClient } from './support/inventory-client.ts'
 import { addHost, countRows, emptyInventory, orphans } from './support/kube-rows.ts'
@@ -141,6 +142,28 @@ test('updatemany/kube/pod: eight writers of the same pods in different orders: n
   expect(await deadlocks()).toBe(before)
 })
 
+/** The rows as their events tell them, in the order of the log: whoever follows it must end up with what is stored. */
+async function toldRows(): Promise<Map<string, unknown>> {
+  const rows = new Map<string, unknown>()
+  for (const { key, type, detail } of await t.db.query<{ key: string; type: string; detail: unknown }>(
+    `select resource || ' ' || sub_resource || ' ' || object_id as key, type, detail from event order by seq`,
+  ))
+    if (type === 'delete') rows.delete(key)
+    else rows.set(key, detail)
+  return new Map([...rows].sort())
+}
+
+async function storedRows(): Promise<Map<string, unknown>> {
+  const rows = new Map<string, unknown>()
+  for (const table of ['cluster', 'node', 'namespace', 'workload', 'pod'] as const)
+    for (const row of await t.db.query<Row>(`select * from ${table}`)) {
+      const containers = await t.db.query<Row>('select * from container where bk_pod_id = $1 order by id', [row.id])
+      const view = table === 'pod' ? podView({ ...row, containers }) : viewOf(table, row)
+      rows.set(`kube_${table} ${row.kind ?? ''} ${row.id}`, view)
+    }
+  return new Map([...rows].sort())
+}
+
 /** A generator of numbers that is the same for the same seed. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
@@ -150,7 +173,7 @@ function numbers(seed: number): (below: number) => number {
   }
 }
 
-test('eight writers of everything: nothing hangs on what is not there, has_pod is as the pods say', async () => {
+test('eight writers of everything: nothing hangs on what is not there, and the events tell what is stored', async () => {
   const expected = new Set([0, 1199006, 1199014, 1199019, 1199998])
   const answers: Answer[] = []
   await atOnce(async (w) => {
@@ -222,6 +245,7 @@ test('eight writers of everything: nothing hangs on what is not there, has_pod i
        or not exists (select 1 from namespace_shared s where s.bk_namespace_id = n.id))`,
   )
   expect(foreign).toEqual([])
+  expect(await toldRows()).toEqual(await storedRows())
 })
 
 describe('a parent that goes, or changes, while children are made', () => {
