@@ -36,7 +36,11 @@ export async function serve(flags: Readonly<Record<string, string | undefined>>)
   try {
     const { config, warnings } = readConfig(flags)
     for (const warning of warnings) tell(`warning: ${warning}`)
-    const { createLogger } = await import('./telemetry/logger.ts')
+    const [{ createLogger }, { keepHeapSmall }] = await Promise.all([
+      import('./telemetry/logger.ts'),
+      import('./telemetry/heap.ts'),
+    ])
+    keepHeapSmall()
     const logger = createLogger({ level: config.logLevel })
     failOnUncaught(logger)
     // Node's and the libraries' warnings (deprecations, experiments) are the log's, not the person's who starts it.
