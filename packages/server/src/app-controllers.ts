@@ -8,6 +8,7 @@ import { dropLedgerDays, ensureLedgerDays, sweepRequestIds } from './instances/i
 import { repairMarks } from './instances/mark-repair.ts'
 import { createPodHolds } from './instances/pod-holds.ts'
 import type { PodMarker } from './instances/pod-marker.ts'
+import { runCountSweep } from './inventory/count-sweep.ts'
 import type { PoolChanges } from './pools/pool-changes.ts'
 import { createPoolController } from './pools/pool-controller.ts'
 import { sweepPoolEvents } from './pools/pool-events.ts'
@@ -52,6 +53,10 @@ export function runControllers(options: ControllersOptions): Controllers {
   const reflectorErrors = metrics.counter('podyard_reflector_failures_total', 'Lists and watches that failed', [
     'resource',
   ])
+  const countsRepaired = metrics.counter(
+    'podyard_inventory_counts_repaired_total',
+    'Kept counts that a recount found wrong; stays at 0',
+  )
   const firstPass = Promise.withResolvers<void>()
   const { alarmWebhookUrl: url, alarmWebhookSecret: secret } = config
   const target = url === undefined || secret === undefined ? undefined : { url, secret }
@@ -131,6 +136,15 @@ export function runControllers(options: ControllersOptions): Controllers {
         metrics,
         onError: (error) => logger.warn({ err: error }, 'the marks of instances on their pods could not be looked at'),
         signal,
+      }),
+      runCountSweep({
+        db,
+        signal,
+        onRepaired(business, counts) {
+          countsRepaired.inc(counts)
+          logger.warn({ business, counts }, 'kept counts of pods and labels were wrong, and were put right')
+        },
+        onError: (error) => logger.warn({ err: error }, 'the counts of pods and labels could not be folded'),
       }),
       runJanitor({
         db,

@@ -60,10 +60,16 @@ function member(field: Field, type: ColumnType, index: number): Member {
   const json = jsonOf[type]
   const zero = field.presence === 'val' ? zeroTexts[type] : undefined
   const absent = field.presence === 'always' ? key + JSON.stringify(zeroOf(field)) : ''
+  // Neighbouring rows share most of their values: the last one's JSON is kept.
+  let last: string | null = null
+  let lastJson = ''
   return (row) => {
     const text = row[index] as string | null
+    if (text === last && text !== null) return lastJson
     if (text === null) return absent
-    return text === zero ? '' : key + json(text)
+    last = text
+    lastJson = text === zero ? '' : key + json(text)
+    return lastJson
   }
 }
 
