@@ -2,12 +2,15 @@ import type { V1Pod } from '@kubernetes/client-node'
 import { afterEach, beforeEach } from 'vitest'
 import type { Instance } from '../../src/instances/instance.ts'
 import { createPodMarker, type PodMarker } from '../../src/instances/pod-marker.ts'
-import { resources } from '../../src/kube/index.ts'
+import { type KubeClient, resources } from '../../src/kube/index.ts'
 import { eventually, type PoolCluster, type RunningController } from './pool-cluster.ts'
 import { bound, type Replica, useReplicas } from './replicas.ts'
 
-/** A controller, a replica that claims and marks, and what tests ask of the pods between them. */
-export function usePoolClaims(c: PoolCluster) {
+/**
+ * A controller, a replica that claims and marks, and what tests ask of the pods between them. Undefined for `marks`: the
+ * replica marks through the cluster's own client; null: it does not mark.
+ */
+export function usePoolClaims(c: PoolCluster, marks?: () => KubeClient | null) {
   const startReplica = useReplicas(() => c.db)
   let marker: PodMarker
   const state = {
@@ -82,8 +85,12 @@ export function usePoolClaims(c: PoolCluster) {
   }
 
   beforeEach(async () => {
-    marker = createPodMarker({ db: c.db, kube: () => c.kube, metrics: c.metrics, retryMs: 10 })
-    state.replica = startReplica({ announceWork: c.changes.announceWork, marker })
+    const kube = marks === undefined ? c.kube : marks()
+    marker = createPodMarker({ db: c.db, kube: () => kube ?? undefined, metrics: c.metrics, retryMs: 10 })
+    state.replica = startReplica({
+      announceWork: c.changes.announceWork,
+      ...(kube === null ? {} : { marker }),
+    })
     await state.lead()
   })
   afterEach(async () => {
