@@ -50,10 +50,10 @@ async function expectEvent(object: 'cluster' | 'node' | 'namespace' | 'workload'
   return event?.detail
 }
 
-describe('create_kube_cluster', () => {
+describe('create/kube/cluster', () => {
   const url = '/create/kube/cluster'
 
-  test('answers with one id; every field comes back', async () => {
+  test('create/kube/cluster: 0 with one id; every field comes back', async () => {
     const fields = {
       scheduling_engine: 'k8s',
       xid: 'x',
@@ -74,12 +74,12 @@ describe('create_kube_cluster', () => {
     expect(await addCluster({ uid: 'v', name: '', type: 'SHARE_CLUSTER' })).toEqual({ id: 2 })
   })
 
-  test('through ESB', async () => {
+  test('create/kube/cluster: 0 through ESB', async () => {
     const answer = await api.send('/api/c/compapi/v2/cc/create_kube_cluster/', { bk_token: 't', ...newCluster() })
     expect(answer).toMatchObject({ result: true, data: { id: 1 } })
   })
 
-  test('uid is unique in the whole installation, the name is not', async () => {
+  test('create/kube/cluster: 1199014: uid is unique in the whole installation, the name is not', async () => {
     await addCluster()
     await addCluster({ uid: 'v' })
     expect(await refused(url, newCluster({ bk_biz_id: 2 }))).toEqual({
@@ -90,7 +90,7 @@ describe('create_kube_cluster', () => {
   })
 })
 
-describe('batch_create_kube_node', () => {
+describe('createmany/kube/node', () => {
   const url = '/createmany/kube/node'
   const node = (changes: object = {}) => ({
     bk_cluster_id: 1,
@@ -105,7 +105,7 @@ describe('batch_create_kube_node', () => {
     await addHost(t.db, 2, 2)
   })
 
-  test('every field comes back, has_pod is false whatever was sent', async () => {
+  test('createmany/kube/node: 0 and every field comes back, has_pod is false whatever was sent', async () => {
     const fields = {
       roles: 'master',
       labels: { 'a.b/c': 'd' },
@@ -130,7 +130,7 @@ describe('batch_create_kube_node', () => {
     })
   })
 
-  test('100 pass, 101 do not', async () => {
+  test('createmany/kube/node: 0 for 100, 1199035 for 101', async () => {
     const data = Array.from({ length: 101 }, (_, i) => node({ name: `n${i}` }))
     expect(await refused(url, { bk_biz_id: 1, data })).toMatchObject({
       code: 1199035,
@@ -140,7 +140,7 @@ describe('batch_create_kube_node', () => {
     expect(ids).toEqual(data.slice(1).map((_, i) => i + 1))
   })
 
-  test('a name that the cluster has; a host may carry two nodes', async () => {
+  test('createmany/kube/node: 1199014 for a name that the cluster has; a host may carry two nodes', async () => {
     await api.ok(url, { bk_biz_id: 1, data: [node(), node({ name: 'm' })] })
     expect(await refused(url, { bk_biz_id: 1, data: [node({ name: 'x' }), node()] })).toMatchObject({
       code: 1199014,
@@ -149,11 +149,11 @@ describe('batch_create_kube_node', () => {
   })
 })
 
-describe('batch_create_kube_namespace', () => {
+describe('createmany/kube/namespace', () => {
   const url = '/createmany/kube/namespace'
   beforeEach(() => addCluster())
 
-  test('every field comes back', async () => {
+  test('createmany/kube/namespace: 0 and every field comes back', async () => {
     const quota = { hard: { cpu: '1' }, scopes: ['BestEffort'], colour: 'red' }
     const data = [{ bk_cluster_id: 1, name: 'a', labels: {}, resource_quotas: [quota], cluster_uid: 'no' }]
     expect(await api.ok(url, { bk_biz_id: 1, data })).toEqual({ ids: [1] })
@@ -171,7 +171,7 @@ describe('batch_create_kube_namespace', () => {
     expect(await countRows(t.db)).toMatchObject({ namespace_shared: 0 })
   })
 
-  test('in a shared cluster of another business a relation is stored', async () => {
+  test('createmany/kube/namespace: 0 in a shared cluster of another business a relation is stored', async () => {
     await addCluster({ uid: 's', type: 'SHARE_CLUSTER', bk_biz_id: 10 })
     await addNamespace('theirs', 10, 2)
     await addNamespace('ours', 1, 2)
@@ -179,16 +179,9 @@ describe('batch_create_kube_namespace', () => {
       { bk_namespace_id: 2, bk_cluster_id: 2, bk_biz_id: 1, bk_asst_biz_id: 10, bk_supplier_account: '0' },
     ])
   })
-
-  test('a name that the cluster has', async () => {
-    await addNamespace('a')
-    expect(await refused(url, { bk_biz_id: 1, data: [{ bk_cluster_id: 1, name: 'a' }] })).toMatchObject({
-      code: 1199014,
-    })
-  })
 })
 
-describe('batch_create_kube_workload', () => {
+describe('createmany/kube/workload/{kind}', () => {
   const url = (kind: string) => `/createmany/kube/workload/${kind}`
   const extra = (kind: string) => (kind === 'customResource' ? { cr_kind: 'K', cr_api_version: 'v1' } : {})
   beforeEach(async () => {
@@ -196,50 +189,53 @@ describe('batch_create_kube_workload', () => {
     await addNamespace('default')
   })
 
-  test.each(workloadKinds)('%s: ids of its own, derived fields, its members', async (kind) => {
-    const bound = { type: 1, int_val: 0, str_val: '25%' }
-    const sent = {
-      bk_namespace_id: 1,
-      name: 'w',
-      labels: { a: 'b' },
-      selector: { match_labels: { a: 'b' } },
-      replicas: 0,
-      min_ready_seconds: 5,
-      strategy_type: 'RollingUpdate',
-      rolling_update_strategy: { max_unavailable: bound },
-      namespace: 'no',
-      bk_cluster_id: 9,
-      ...extra(kind),
-    }
-    expect(await api.ok(url(kind), { bk_biz_id: 1, data: [sent, { ...sent, name: 'x' }] })).toEqual({ ids: [1, 2] })
-    const strategies: Record<string, object> = {
-      deployment: { max_unavailable: bound, max_surge: null },
-      daemonSet: { max_unavailable: bound, max_surge: null },
-      statefulSet: { max_unavailable: bound, partition: null },
-      gameDeployment: { max_unavailable: bound, max_surge: null, partition: null },
-      gameStatefulSet: { max_unavailable: bound, max_surge: null, partition: null },
-    }
-    const strategy = strategies[kind]
-    expect(await expectEvent('workload', 1, kind)).toEqual({
-      id: 1,
-      bk_biz_id: 1,
-      bk_supplier_account: '0',
-      bk_cluster_id: 1,
-      cluster_uid: 'u',
-      bk_namespace_id: 1,
-      namespace: 'default',
-      name: 'w',
-      labels: { a: 'b' },
-      selector: { match_labels: { a: 'b' }, match_expressions: null },
-      replicas: 0,
-      min_ready_seconds: 5,
-      ...(strategy === undefined ? {} : { strategy_type: 'RollingUpdate', rolling_update_strategy: strategy }),
-      ...extra(kind),
-      ...stamps,
-    })
-  })
+  test.each(workloadKinds)(
+    'createmany/kube/workload/{kind}: 0 for a %s: ids of its own, derived fields, its members',
+    async (kind) => {
+      const bound = { type: 1, int_val: 0, str_val: '25%' }
+      const sent = {
+        bk_namespace_id: 1,
+        name: 'w',
+        labels: { a: 'b' },
+        selector: { match_labels: { a: 'b' } },
+        replicas: 0,
+        min_ready_seconds: 5,
+        strategy_type: 'RollingUpdate',
+        rolling_update_strategy: { max_unavailable: bound },
+        namespace: 'no',
+        bk_cluster_id: 9,
+        ...extra(kind),
+      }
+      expect(await api.ok(url(kind), { bk_biz_id: 1, data: [sent, { ...sent, name: 'x' }] })).toEqual({ ids: [1, 2] })
+      const strategies: Record<string, object> = {
+        deployment: { max_unavailable: bound, max_surge: null },
+        daemonSet: { max_unavailable: bound, max_surge: null },
+        statefulSet: { max_unavailable: bound, partition: null },
+        gameDeployment: { max_unavailable: bound, max_surge: null, partition: null },
+        gameStatefulSet: { max_unavailable: bound, max_surge: null, partition: null },
+      }
+      const strategy = strategies[kind]
+      expect(await expectEvent('workload', 1, kind)).toEqual({
+        id: 1,
+        bk_biz_id: 1,
+        bk_supplier_account: '0',
+        bk_cluster_id: 1,
+        cluster_uid: 'u',
+        bk_namespace_id: 1,
+        namespace: 'default',
+        name: 'w',
+        labels: { a: 'b' },
+        selector: { match_labels: { a: 'b' }, match_expressions: null },
+        replicas: 0,
+        min_ready_seconds: 5,
+        ...(strategy === undefined ? {} : { strategy_type: 'RollingUpdate', rolling_update_strategy: strategy }),
+        ...extra(kind),
+        ...stamps,
+      })
+    },
+  )
 
-  test('the kind comes from the body through ESB', async () => {
+  test('createmany/kube/workload/{kind}: 0 and the kind comes from the body through ESB', async () => {
     const body = { kind: 'job', bk_biz_id: 1, data: [{ bk_namespace_id: 1, name: 'j' }] }
     expect(await api.send('/api/c/compapi/v2/cc/batch_create_kube_workload/', body)).toMatchObject({
       data: { ids: [1] },
@@ -247,12 +243,12 @@ describe('batch_create_kube_workload', () => {
     expect(await t.db.query('select kind from workload')).toEqual([{ kind: 'job' }])
   })
 
-  test('an absent name is the empty one', async () => {
+  test('createmany/kube/workload/{kind}: 0 and an absent name is the empty one', async () => {
     await api.ok(url('job'), { bk_biz_id: 1, data: [{ bk_namespace_id: 1 }] })
     expect(await expectEvent('workload', 1, 'job')).not.toHaveProperty('name')
   })
 
-  test('names are unique per namespace and kind; custom resources per version as well', async () => {
+  test('createmany/kube/workload/{kind}: 1199014: names are unique per namespace and kind; custom resources per version as well', async () => {
     const body = (row: object) => ({ bk_biz_id: 1, data: [{ bk_namespace_id: 1, name: 'a', ...row }] })
     await api.ok(url('job'), body({}))
     await api.ok(url('cronJob'), body({}))
