@@ -6,6 +6,7 @@ import type { Bench, Report } from './report.ts'
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   'pods-create': () => import('./pods-create.ts'),
   'inventory-write': () => import('./inventory-write.ts'),
+  'inventory-read': () => import('./inventory-read.ts'),
   pools: () => import('./pools.ts'),
   fill: () => import('./fill.ts'),
   watch: () => import('./watch.ts'),
