@@ -127,14 +127,17 @@ export const insertRetired = {
     on conflict do nothing`,
 }
 
+/** Only of pools that are drained or on their way out: the controller may not have heard of the end of a drain. */
 export const closePools = {
   name: 'holds-close',
-  text: `with ready_gone as (
-      delete from ready where pool_id = any($1::bigint[]) returning pod_uid, pool_id, pod_name, namespace),
+  text: `with closed as materialized (
+      select id from pool where id = any($1::bigint[]) and (draining or status = 6)),
+    ready_gone as (
+      delete from ready where pool_id in (select id from closed) returning pod_uid, pool_id, pod_name, namespace),
     idle as (
-      delete from shared_pod where pool_id = any($1::bigint[]) and instances = 0
+      delete from shared_pod where pool_id in (select id from closed) and instances = 0
         returning pod_uid, pool_id, pod_name, namespace),
-    busy as (update shared_pod set eligible = false where pool_id = any($1::bigint[]) and instances > 0 and eligible)
+    busy as (update shared_pod set eligible = false where pool_id in (select id from closed) and instances > 0 and eligible)
     insert into retired (pod_uid, pool_id, pod_name, namespace, reason)
       select pod_uid, pool_id, pod_name, namespace, $2 from ready_gone
       union all select pod_uid, pool_id, pod_name, namespace, $2 from idle

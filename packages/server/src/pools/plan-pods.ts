@@ -44,7 +44,9 @@ export function planPods(desired: PoolDesired, observed: PoolObserved, now: numb
     // Those that requests asked for go by their own idle time.
     const beyond = Math.min(observed.surplus ?? 0, living.length + observed.creating - kept)
     const unwanted = idle.filter((pod) => pod.isOnDemand !== true).slice(0, Math.max(0, beyond))
-    if (!desired.draining && above <= 0 && unwanted.length > 0)
+    const stuck = idle.filter((pod) => stuckAt(pod) <= now)
+    if (!desired.draining && above <= 0 && stuck.length > 0) actions.push(deletePods(observed, stuck, 'never ready'))
+    else if (!desired.draining && above <= 0 && unwanted.length > 0)
       actions.push(deletePods(observed, unwanted, 'not wanted'))
   }
   if (desired.draining) return actions
@@ -62,7 +64,20 @@ export function planPods(desired: PoolDesired, observed: PoolObserved, now: numb
     // Taken when it can be made: a request that came while the pool was full still has its step when there is room.
     if (steps > 0 && room > owed) actions.push({ kind: 'take-steps', limit: Math.min(steps, room - owed) })
   }
-  return trial === undefined ? actions : [...actions, ...waits(now, trial)]
+  const nextStuck = living.reduce(
+    (least, pod) => (stuckAt(pod) > now ? Math.min(least, stuckAt(pod)) : least),
+    Infinity,
+  )
+  return [...actions, ...waits(now, trial, { retryAt: nextStuck })]
+}
+
+/** Milliseconds that a pod has which was made for a request (pool API reference 5.2). */
+const readyWithinMs = 300_000
+
+/** When a pod is given up that takes a place of the pool without ever having been of use. */
+function stuckAt(pod: PodView): number {
+  const isHoped = pod.isOnDemand === true && !pod.isReady && pod.hasBeenReady !== true && !pod.isBusy
+  return isHoped ? pod.createdAt + readyWithinMs : Infinity
 }
 
 /**

@@ -426,4 +426,4 @@ test('whatever happens the rules hold, and in peace every pool comes to rest', (
     }),
     { numRuns: 2_000 },
   )
-})
+}, 120_000)

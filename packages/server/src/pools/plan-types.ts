@@ -14,6 +14,8 @@ export type PodView = {
   readonly isReady: boolean
   /** Since when it has been seen ready without a break; undefined: from before anybody looked. */
   readonly readySince?: number | undefined
+  /** As far as it was watched. */
+  readonly hasBeenReady?: boolean
   readonly isDeleting: boolean
   /** Phase Pending. */
   readonly isPending?: boolean
@@ -137,7 +139,13 @@ export type StatusWrite = {
   readonly events?: readonly PoolEventDraft[]
 }
 
-export type DeleteReason = 'above max_size' | 'not wanted' | 'drained' | 'finished' | 'deployment is gone'
+export type DeleteReason =
+  | 'above max_size'
+  | 'not wanted'
+  | 'never ready'
+  | 'drained'
+  | 'finished'
+  | 'deployment is gone'
 
 export type PoolAction =
   | { readonly kind: 'create-hpa' }

@@ -37,6 +37,7 @@ const heldCost = 1000
 const retiredReasons: Readonly<Record<DeleteReason, RetiredReason>> = {
   'above max_size': 'shrunk',
   'not wanted': 'unwanted',
+  'never ready': 'stuck',
   drained: 'drained',
   finished: 'finished',
   'deployment is gone': 'ownerless',

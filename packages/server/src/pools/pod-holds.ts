@@ -21,7 +21,10 @@ export type PodHolds = {
     pods: readonly PodName[],
     reason: RetiredReason,
   ): Promise<{ readonly retired: readonly string[]; readonly held: readonly string[] }>
-  /** Lets nobody have or share a pod of these pools any more: those that are ready or idle are retired. Any replica may call it. */
+  /**
+   * Lets nobody have or share a pod any more of those of these pools that are drained or being deleted: those that are
+   * ready or idle are retired. Any replica may call it.
+   */
   close(poolIds: readonly number[], reason: RetiredReason): Promise<void>
   /** The pods of a pool that run an instance now, one entry per instance. */
   heldIn(poolId: number): Promise<readonly HeldPod[]>
@@ -91,4 +94,12 @@ export type RetiredPod = PodName & {
  * Why the controller retires a pod; releases have reasons of their own. `ownerless`: its Deployment is gone; `orphaned`: it
  * bears the marks of an instance that nobody knows.
  */
-export type RetiredReason = 'shrunk' | 'unwanted' | 'drained' | 'deleted' | 'finished' | 'ownerless' | 'orphaned'
+export type RetiredReason =
+  | 'shrunk'
+  | 'unwanted'
+  | 'stuck'
+  | 'drained'
+  | 'deleted'
+  | 'finished'
+  | 'ownerless'
+  | 'orphaned'

@@ -46,12 +46,13 @@ type SetEntry = { readonly deploymentUid: string; readonly trouble: string | und
 function putEntry(pod: V1Pod, version: string, putAt: number, known: Entry | undefined): Entry {
   const view = toPodView(pod)
   const readySince = view.isReady ? (known?.view.readySince ?? putAt) : undefined
+  const wasReady = view.isReady || known?.wasReady === true
   return {
-    view: { ...view, readySince },
+    view: { ...view, readySince, hasBeenReady: wasReady },
     version,
     firstAt: known?.firstAt ?? putAt,
     putAt,
-    wasReady: view.isReady || known?.wasReady === true,
+    wasReady,
   }
 }
 

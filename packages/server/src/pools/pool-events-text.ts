@@ -12,6 +12,7 @@ export function say(names: readonly string[]): string {
 const stories: Readonly<Record<string, readonly [PoolEventDraft['type'], string, string]>> = {
   shrunk: ['Normal', 'ScaledDown', 'deleted: more than max_size'],
   unwanted: ['Normal', 'ScaledDown', 'deleted: autoscaling wants fewer'],
+  stuck: ['Warning', 'PodFailed', 'deleted: made for a request, and not ready in 5 minutes'],
   drained: ['Normal', 'Drained', 'deleted: the pool is drained'],
   finished: ['Warning', 'PodFailed', 'ended and deleted'],
   ownerless: ['Normal', 'PodsDeleted', 'deleted: their Deployment is gone'],
