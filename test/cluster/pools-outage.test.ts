@@ -50,17 +50,15 @@ const c = usePoolCluster({
     }
   },
 })
-beforeEach(async () => {
-  proxy.heal()
-  proxy.delayMs = 0
-  controller = await c.start({ idleTimeoutMs: 5_000 })
-})
 beforeRetry(async () => {
   // The API server may have been left frozen, ended or with other tokens.
-  await controller?.stop()
   await plane.stopApiServer('SIGKILL')
   await plane.startApiServer()
   await writeFile(tokenFile, plane.user.tokens[0])
+})
+beforeEach(async () => {
+  proxy.heal()
+  proxy.delayMs = 0
   controller = await c.start({ idleTimeoutMs: 5_000 })
   await removeAllPools(c)
 })

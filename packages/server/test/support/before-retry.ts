@@ -1,4 +1,5 @@
 import { beforeEach } from 'vitest'
+import { poolStatus } from '../../src/pools/pool.ts'
 import { eventually, type PoolCluster } from './pool-cluster.ts'
 
 /** Runs `tidy` before a test that is tried again: it must not find what its first try left behind. */
@@ -10,12 +11,15 @@ export function beforeRetry(tidy: () => Promise<void>): void {
   })
 }
 
-/** Deletes every pool, and waits until a controller that runs has taken them away. */
+/** Deletes every pool, and waits until a controller that runs has taken them away; their stories go, too. */
 export async function removeAllPools(c: PoolCluster): Promise<void> {
-  const rows = await c.db.query<{ name: string }>('select name from pool')
-  for (const { name } of rows) await c.service.remove({ id: name, group: '' })
   await eventually('no pools', async () => {
-    const left = await c.db.query<{ name: string }>('select name from pool')
+    const left = await c.db.query<{ name: string; status: number }>('select name, status from pool')
+    for (const { name, status } of left) {
+      // It may have gone in between.
+      if (status !== poolStatus.deleted) await c.service.remove({ id: name, group: '' }).catch(() => {})
+    }
     return { isDone: left.length === 0, value: left }
   })
+  await c.db.query('delete from pool_event')
 }
