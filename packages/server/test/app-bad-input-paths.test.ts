@@ -15,7 +15,7 @@ describe('paths and queries', () => {
       const url = operation.path.replace(/\{\w+\}/g, broken)
       const answer = await app.send({ method: operation.method, url, ...(operation.body ? { body: '{}' } : {}) })
       await expectRefusal(operation, answer, url)
-      const codes = { serverless: 4104, inventory: 1199000, v1: 400 }
+      const codes = { serverless: 4104, instances: 1001, inventory: 1199000, v1: 400 }
       expect(answer).toMatchObject({ status: 400, json: { code: codes[operation.family] } })
     }
   })

@@ -12,7 +12,7 @@ const { app, urlOf, expectRefusal } = refusals
 const bytes = (...parts: readonly (string | number)[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.from([part]) : Buffer.from(part))))
 
-describe('bodies that are no JSON: 130600 and 1199000 on every route that reads one', () => {
+describe('bodies that are no JSON: 130600, 1001 and 1199000 on every route that reads one', () => {
   test.each<readonly [string, string | Buffer]>([
     ['a lone brace', '{'],
     ['cut off in a string', '{"data":[{"bk_biz_id":1,"pods":[{"name":"po'],
@@ -64,8 +64,11 @@ describe('bodies that are no JSON: 130600 and 1199000 on every route that reads 
       const answer = await app.send({ method: operation.method, url: urlOf(operation), body })
       await expectRefusal(operation, answer, name)
       expect(answer).toMatchObject(
-        operation.family === 'serverless'
-          ? { status: 400, json: { code: 130600, message: expect.stringMatching(/./) } }
+        operation.family === 'serverless' || operation.family === 'instances'
+          ? {
+              status: 400,
+              json: { code: operation.family === 'serverless' ? 130600 : 1001, message: expect.stringMatching(/./) },
+            }
           : { status: 200, json: { code: 1199000, details: [{ message: expect.stringMatching(/./) }] } },
       )
     }
@@ -174,7 +177,7 @@ describe('bodies over 8 MiB: 413 on every route that reads one', () => {
       await expectRefusal(operation, answer, name)
       expect(answer).toMatchObject({
         status: 413,
-        json: { code: operation.family === 'serverless' ? 4104 : 1199004 },
+        json: { code: { serverless: 4104, instances: 1001, inventory: 1199004, v1: 413 }[operation.family] },
       })
     }
   })

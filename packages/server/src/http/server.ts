@@ -79,7 +79,10 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     frameworkErrors: (error, request, reply) => {
       // No hook runs for these.
       reply.header('x-request-id', request.id)
-      const own = [...pathErrorHandlers].find(([beginning]) => request.url.startsWith(beginning))?.[1]
+      // The longest beginning that fits: a family may have a part with words of its own.
+      const own = [...pathErrorHandlers]
+        .sort(([a], [b]) => b.length - a.length)
+        .find(([beginning]) => request.url.startsWith(beginning))?.[1]
       return (own ?? problemErrorHandler)(error, request as FastifyRequest, reply as never)
     },
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -52,6 +52,8 @@ const idForm = new RegExp(instanceIdPattern)
 
 function readId(members: Members): string | undefined {
   const id = textOf(members, 'id', 1, 128)
+  // The path of the stream of events.
+  if (id === 'events') throw refuse('id', 'cannot be "events"')
   if (id !== undefined && !idForm.test(id))
     throw refuse('id', "must be 1 to 128 letters, digits, '.', '_', ':', '@' and '-', and begin with a letter or digit")
   return id

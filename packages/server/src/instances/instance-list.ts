@@ -71,6 +71,9 @@ class Conditions {
 
 export async function listInstances(db: Queryable, query: InstanceQuery): Promise<InstanceList> {
   const { filter, page } = query
+  // The database holds no NUL, so nothing matches.
+  if (Object.values(filter).some((value) => String(value).includes('\0')))
+    return { count: page.kind === 'page' ? 0 : undefined, instances: [], nextCursor: '' }
   const conditions = new Conditions(filter, page.kind === 'cursor' ? page.before : undefined)
   const skip = page.kind === 'page' ? page.skip : 0
   const countValues = [...conditions.values]

@@ -38,10 +38,16 @@ export function addInstanceRoutes(
   options: { readonly service: InstanceService; readonly events: StreamLog },
 ): void {
   const { service } = options
+  const onError: typeof serverlessErrorHandler = (thrown, request, reply) =>
+    serverlessErrorHandler(toInstanceError(thrown), request, reply)
+  parent.pathErrorHandlers.set('/serverless/v1/instances', onError)
   parent.register(async (scope: App) => {
+    // As the dialect's own: a scope with schemas of its own has compilers of its own.
+    scope.setValidatorCompiler(() => () => true)
+    scope.setSerializerCompiler(() => (data) => JSON.stringify(data))
     for (const schema of instanceSchemas) scope.addSchema(schema)
     // What is wrong with a body or a parameter is 1001 in this family, and an id too long for any is 1003.
-    scope.setErrorHandler((thrown, request, reply) => serverlessErrorHandler(toInstanceError(thrown), request, reply))
+    scope.setErrorHandler(onError)
 
     scope.post(
       '/v1/instances',
@@ -92,19 +98,19 @@ export function addInstanceRoutes(
         schema: {
           operationId: 'keepInstanceAlive',
           summary: 'Keep the lease of an instance alive',
-          description: 'Starts the lease anew from now. Call it every `keepalive_ms`. The body is not looked at.',
+          description: 'Starts the lease anew from now. Call it every `keepalive_ms`; no body is needed.',
           tags,
           params,
           response: {
             200: { ...named(InstanceAnswer), description: 'The lease runs anew.' },
-            400: error('The instance has no lease: code 1001.'),
+            400: error('The instance has no lease, or broken percent-encoding: code 1001.'),
             404: error('No such instance, or it has ended: code 1003.'),
             ...common,
           },
         },
       },
       async (request) => {
-        const renewal = await service.renew(request.params.id)
+        const renewal = await service.renew(idOf(request))
         if (renewal.kind === 'renewed') return success(toInstanceView(renewal.instance))
         if (renewal.kind === 'no lease') throw instanceErrors.invalid('the instance has no lease: lease_seconds was 0')
         throw renewal.kind === 'ended'
@@ -126,13 +132,14 @@ export function addInstanceRoutes(
           params,
           response: {
             200: { ...named(InstanceAnswer), description: 'The instance as it ended.' },
+            400: error('Broken percent-encoding: code 1001.'),
             404: error('No such instance: code 1003.'),
             ...common,
           },
         },
       },
       async (request) => {
-        const instance = await service.release(request.params.id)
+        const instance = await service.release(idOf(request))
         if (instance === undefined) throw instanceErrors.notFound()
         return success(toInstanceView(instance))
       },
@@ -181,13 +188,14 @@ function addReadRoutes(scope: App, service: InstanceService): void {
         params,
         response: {
           200: { ...named(InstanceAnswer), description: 'The instance.' },
+          400: error('Broken percent-encoding: code 1001.'),
           404: error('No such instance: code 1003.'),
           ...common,
         },
       },
     },
     async (request) => {
-      const instance = await service.get(request.params.id)
+      const instance = await service.get(idOf(request))
       if (instance === undefined) throw instanceErrors.notFound()
       return success(toInstanceView(instance))
     },
@@ -247,12 +255,20 @@ function readEventId(text: unknown): number | undefined {
   return Number(text)
 }
 
+/** What no id looks like is the id of no instance; those of a batch have a number behind them. */
+function idOf(request: { readonly params: { readonly id: string } }): string {
+  const { id } = request.params
+  if (!/^[\w.:@-]{1,140}$/.test(id)) throw instanceErrors.notFound()
+  return id
+}
+
 function toInstanceError(thrown: unknown): unknown {
   if (thrown instanceof ClaimBodyError || thrown instanceof InstanceQueryError)
     return instanceErrors.invalid(thrown.message)
   if (thrown instanceof BodyError) return instanceErrors.invalid(thrown.message)
   const { code } = (thrown ?? {}) as { code?: unknown }
   if (code === 'FST_ERR_MAX_PARAM_LENGTH') return instanceErrors.notFound()
+  if (code === 'FST_ERR_BAD_URL') return instanceErrors.invalid('the path has broken percent-encoding')
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return instanceErrors.invalid(`the request body exceeds ${bodyLimitBytes} bytes`, 413)
   // What the dialect itself refuses: broken percent-encoding, parameters that cannot be.

@@ -38,10 +38,12 @@ export type Operation = {
 }
 
 /** Which envelope the answers under a path have. */
-export type Family = 'serverless' | 'inventory' | 'v1'
+export type Family = 'serverless' | 'instances' | 'inventory' | 'v1'
 
 export function familyOf(path: string): Family {
   if (/^\/(api|topo|host)\//.test(path)) return 'inventory'
+  // The serverless dialect with codes of its own.
+  if (path.startsWith('/serverless/v1/instances')) return 'instances'
   return path.startsWith('/serverless/') ? 'serverless' : 'v1'
 }
 
@@ -91,7 +93,9 @@ export function answerProblem(document: Document, operation: Operation, answer: 
 
 /** The path was another one, or none: 404 as the family has it, and the redirects of the pool API. */
 function isElsewhere(family: Family, { status, type, json, body, headers }: AppAnswer): boolean {
-  if (family === 'serverless')
+  // `/instances/events;x` is the path of an instance.
+  if (family === 'instances' && status === 404 && (json as { code?: unknown } | undefined)?.code === 1003) return true
+  if (family === 'serverless' || family === 'instances')
     return (
       (status === 404 && type.startsWith('text/plain') && body === '404 page not found') ||
       ((status === 301 || status === 307) && String(headers.location).startsWith('/serverless/'))
