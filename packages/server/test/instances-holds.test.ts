@@ -252,6 +252,10 @@ describe('victims', () => {
     await ready(pod(pool, 'shared'))
     const instance = await claim('p', shared)
     await ready(pod(pool, 'idle'), pod(other, 'other'))
+    // Late: the drain has ended by then, or never was.
+    await holds.close([pool], 'drained')
+    expect(await readyNames()).toEqual(['idle', 'other'])
+    await t.db.query('update pool set draining = true where id = $1', [pool])
     await holds.close([pool], 'drained')
     expect(await readyNames()).toEqual(['other'])
     expect(await retiredNames()).toEqual(['idle drained'])

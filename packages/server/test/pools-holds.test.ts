@@ -272,6 +272,31 @@ describe.each([
   })
 })
 
+test('a pool whose Deployment somebody took from its pods goes with them, but for what exclusive instances have', async () => {
+  await c.create({ id: 'loose', size: 3, max_size: 4 })
+  await t.settles('loose', 3)
+  const held = await t.claim({ pool: 'loose' })
+  const shared = await t.claim({ pool: 'loose', schedule_policy: 'shared', resources: { requests: { cpu: '1m' } } })
+  const at = { namespace: c.namespace, name: 'function-agent-loose' }
+  await c.kube.delete(resources.deployments, at, { propagationPolicy: 'Orphan' })
+  await c.reaches('loose', 5)
+  await c.service.remove({ id: 'loose', group: '' })
+  await c.isRemoved('loose')
+  await until(
+    () => t.get(shared),
+    (now) => now?.state === 'lost',
+  )
+  await eventually('only the held pod is left', async () => {
+    const { items } = await c.kube.list(resources.pods, {
+      namespace: c.namespace,
+      labelSelector: 'app.kubernetes.io/managed-by=podyard',
+    })
+    const left = items.filter((pod) => pod.metadata?.deletionTimestamp === undefined).map((pod) => pod.metadata?.uid)
+    return { isDone: left.length === 1 && left[0] === held.podUid, value: left }
+  })
+  expect((await t.get(held))?.state).toBe('running')
+})
+
 describe('a controller that takes over', () => {
   test('finds what its predecessor left: pods that are gone, pods that nobody told of, pods to be deleted', async () => {
     await c.create({ id: 'takeover', size: 4 })

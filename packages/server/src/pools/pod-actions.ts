@@ -4,6 +4,7 @@ import type { DeleteReason, PodView } from './plan-types.ts'
 import type { PodDeleter } from './pod-deleter.ts'
 import { costPatch, detachPatch } from './pod-facts.ts'
 import type { HeldPod, PodHolds, PodName, RetiredReason } from './pod-holds.ts'
+import { poolStatus } from './pool.ts'
 import type { PoolEntry } from './pool-entry.ts'
 import type { PoolSteps } from './pool-steps.ts'
 
@@ -56,11 +57,23 @@ export function createPodActions({ steps, holds, deleter }: PodActionsOptions): 
     return pods.filter((pod) => gone.has(pod.uid))
   }
 
+  /** Shared instances go with their pool, also where no Deployment takes their pods along. */
+  async function takeShared(entry: PoolEntry, pods: readonly PodView[]): Promise<PodView[]> {
+    const left = pods.filter((pod) => !entry.retired.has(pod.uid))
+    if (left.length === 0) return []
+    const held = await holds.heldIn(entry.pool.seq)
+    const exclusive = new Set(held.filter((pod) => pod.isExclusive).map((pod) => pod.uid))
+    const shared = left.filter((pod) => !exclusive.has(pod.uid))
+    for (const pod of shared) entry.retired.add(pod.uid)
+    return shared
+  }
+
   /** False: refused. A pod that is gone, or whose name another has by now, needs no patch. */
   function patchPod(entry: PoolEntry, name: string, body: object, step: 'deployment' | 'delete'): Promise<boolean> {
     return steps.attempt(entry, step, async () => {
       try {
-        await kube.patch(resources.pods, { namespace, name }, { type: 'merge', body }, callOptions)
+        const pod = await kube.patch(resources.pods, { namespace, name }, { type: 'merge', body }, callOptions)
+        steps.index.putPod(pod, steps.now())
       } catch (error) {
         if (!isNotFound(error) && !isOtherObject(error)) throw error
       }
@@ -70,9 +83,10 @@ export function createPodActions({ steps, holds, deleter }: PodActionsOptions): 
   return {
     async deletePods(entry, pods, reason) {
       const why = retiredReasons[reason]
-      const retired = await retire(entry, pods, why)
-      deleter.order(retired.map(({ uid, name }) => ({ uid, name, namespace, poolId: entry.pool.seq, reason: why })))
-      return retired.length
+      const victims = await retire(entry, pods, why)
+      if (entry.pool.status === poolStatus.deleted) victims.push(...(await takeShared(entry, pods)))
+      deleter.order(victims.map(({ uid, name }) => ({ uid, name, namespace, poolId: entry.pool.seq, reason: why })))
+      return victims.length
     },
 
     async chooseVictims(entry, victims, leaving) {

@@ -37,6 +37,7 @@ export async function runPoolWork(options: PoolWorkOptions): Promise<void> {
       steps()
       deleter.look()
       await attempt(options, () => drain(options, retired))
+      if (round % heldEvery === 0) await attempt(options, () => readHeld(options))
       if (round % forgetEvery === 0) await attempt(options, () => holds.forgetRetired(forgetSeconds))
       await sleep(lookMs, signal).catch(() => {})
     }
@@ -49,6 +50,7 @@ export async function runPoolWork(options: PoolWorkOptions): Promise<void> {
 const lookMs = 1_000
 const fullEvery = 30
 const overlap = 2_000
+const heldEvery = 10
 const forgetEvery = 60
 /** Late events of a watch are not that late. */
 const forgetSeconds = 600
@@ -107,6 +109,16 @@ async function readLines({ holds, entries, wake }: PoolWorkOptions): Promise<voi
     entry.steps = entry.pool.scalable ? steps : 0
     entry.waiting = requests
     if (isNews) wake(entry.pool.uid)
+  }
+}
+
+/** What kept a pool from giving up pods may have ended, and nobody says so of shared ones. */
+async function readHeld({ entries, holds, wake }: PoolWorkOptions): Promise<void> {
+  for (const entry of [...entries.values()]) {
+    if (entry.held.size === 0) continue
+    const held = await holds.heldIn(entry.pool.seq)
+    entry.held = new Set(held.map((pod) => pod.uid))
+    wake(entry.pool.uid)
   }
 }
 
