@@ -14,7 +14,7 @@ export type ApiAnswer = {
 
 export type Api = {
   /**
-   * Sends one request. Rejects only when there is no answer (refused, reset, or none within 30 s).
+   * Sends one request. Rejects only when there is no answer (refused, reset, or none within 60 s).
    *
    * @param body sent as JSON
    * @param contentType of the body; `application/json` unless a patch says otherwise
@@ -35,8 +35,8 @@ export function openApi(at: { readonly url: string; readonly caData: string; rea
           accept: 'application/json',
           ...(payload === undefined ? {} : { 'content-type': contentType }),
         }
-        const outgoing = httpsRequest(new URL(path, at.url), { method, headers, agent, timeout: 30_000 })
-        outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path}: no answer in 30 s`)))
+        const outgoing = httpsRequest(new URL(path, at.url), { method, headers, agent, timeout: 60_000 })
+        outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path}: no answer in 60 s`)))
         outgoing.on('error', reject)
         outgoing.on('response', (response) => {
           let text = ''
@@ -67,7 +67,7 @@ export async function etcdCall(url: string, path: string, body: object): Promise
   const answer = await fetch(new URL(path, url), {
     method: 'POST',
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(60_000),
   })
   const text = await answer.text()
   if (!answer.ok) throw new ControlPlaneError(`etcd answers ${path} with ${answer.status}: ${text.slice(0, 500)}`)

@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-const limit = { limitMs: 60_000 }
+const limit = { limitMs: 120_000 }
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 /** Runs the command, and waits for its end. */

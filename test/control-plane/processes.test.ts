@@ -18,7 +18,7 @@ afterEach(async () => {
 
 const shell = (name: 'etcd' | 'kwok' | 'kube-apiserver', script: string) => launch(dir, name, '/bin/sh', ['-c', script])
 const said = (text: string) =>
-  until(`"${text}"`, async () => (await logTails(dir, 5)).includes(text), { limitMs: 20_000 })
+  until(`"${text}"`, async () => (await logTails(dir, 5)).includes(text), { limitMs: 60_000 })
 
 test('a process is known, told to end, and gone', async () => {
   await shell('etcd', 'exec sleep 300')

@@ -128,7 +128,7 @@ export async function endComponents(
     if (!killed && performance.now() > killAt) {
       for (const name of left) signalComponent(runDir, name, 'SIGKILL')
       killed = true
-    } else if (killed && performance.now() > killAt + 10_000)
+    } else if (killed && performance.now() > killAt + 60_000)
       throw new ControlPlaneError(`${left.join(', ')} of ${runDir} cannot be ended, not even with SIGKILL`)
   }
   for (const name of names) if (runningPid(runDir, name) === undefined) rmSync(pidFile(runDir, name), { force: true })

@@ -24,7 +24,7 @@ export async function throttle(api: Api, asUser: Api, user: string, shares: numb
         const at = (await asUser.request('GET', '/version')).headers['x-kubernetes-pf-prioritylevel-uid']
         return uid === undefined ? at !== undefined && at !== beforeUid : at === uid
       },
-      { limitMs: 30_000 },
+      { limitMs: 120_000 },
     )
   } finally {
     asUser.close()
@@ -35,11 +35,21 @@ export async function throttle(api: Api, asUser: Api, user: string, shares: numb
  * Holds a seat by a request whose body never ends; the function returned ends it. Resolves when the API server asks for the
  * body, which it does once the request has its seat.
  */
-export function occupySeat(at: {
-  readonly url: string
-  readonly caData: string
-  readonly token: string
-}): Promise<() => void> {
+export async function occupySeat(at: At): Promise<() => void> {
+  let leave: (() => void) | undefined
+  // Whoever had it before may have its answer a moment before the seat is free.
+  const take = async () => {
+    leave = await trySeat(at)
+    return leave !== undefined
+  }
+  await until('a free seat', take, { limitMs: 60_000 })
+  return () => leave?.()
+}
+
+type At = { readonly url: string; readonly caData: string; readonly token: string }
+
+/** Undefined when there is none: 429. */
+function trySeat(at: At): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     // Every authenticated user may ask this one.
     const outgoing = request(new URL('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', at.url), {
@@ -56,7 +66,8 @@ export function occupySeat(at: {
     outgoing.on('error', reject)
     outgoing.on('response', (response) => {
       response.resume()
-      reject(new Error(`a request that should have had a seat was answered with ${response.statusCode}`))
+      if (response.statusCode === 429) resolve(undefined)
+      else reject(new Error(`a request that should have had a seat was answered with ${response.statusCode}`))
     })
     outgoing.on('continue', () => resolve(() => void outgoing.destroy()))
     outgoing.flushHeaders()

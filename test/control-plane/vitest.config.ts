@@ -7,8 +7,8 @@ export default defineConfig({
     include: ['test/control-plane/**/*.test.ts'],
     environment: 'node',
     globalSetup: ['test/control-plane/global-setup.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     pool: 'threads',
     // They share one control plane, and some restart its API server.
     fileParallelism: false,
