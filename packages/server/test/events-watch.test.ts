@@ -73,7 +73,7 @@ async function drain(resource: string, cursor: string, body: object = {}): Promi
 }
 
 describe('from now', () => {
-  test('resource_watch: 0 the newest event, whole', async () => {
+  test('event/watch/resource/{resource}: 0 the newest event, whole', async () => {
     await createPods(newPod('a'), newPod('b'))
     await settled()
     const data = await watch('kube_pod')
@@ -206,7 +206,7 @@ describe('with a cursor', () => {
     await client.app.close()
   })
 
-  test('resource_watch: 1103007 a cursor that is none, of another resource, from the future, or whose successors are swept', async () => {
+  test('event/watch/resource/{resource}: 1103007 a cursor that is none, of another resource, from the future, or whose successors are swept', async () => {
     const place = { seq: 1, type: 'create', at: new Date(), key: '' } as const
     const gone = [1103007, 'Event chain node not exist']
     const cursor = lastCursor(await watch('kube_cluster'))
@@ -250,7 +250,7 @@ describe('from a time', () => {
     expect(await drain('kube_pod', lastCursor(place))).toEqual([])
   })
 
-  test('resource_watch: 1199006 a time in the future or before what is kept', async () => {
+  test('event/watch/resource/{resource}: 1199006 a time in the future or before what is kept', async () => {
     const wrong = [1199006, "'bk_start_from' data parameter verification does not pass"]
     const seconds = Math.floor(now / 1000)
     for (const bk_start_from of [seconds + 60, seconds - 8 * 86_400, -1])
@@ -314,22 +314,22 @@ describe('what is told', () => {
 
 describe('refusals', () => {
   test.each([
-    ['kube_container', {}, 1199006, "'bk_resource' data parameter verification does not pass"],
-    ['kube_pod', { bk_event_types: ['create', 'read'] }, 1199998, 'unsupported event type'],
-    ['host', {}, 1199998, 'host event must have fields'],
-    ['biz', { bk_fields: [] }, 1199998, 'biz event must have fields'],
+    [1199006, 'kube_container', {}, "'bk_resource' data parameter verification does not pass"],
+    [1199998, 'kube_pod', { bk_event_types: ['create', 'read'] }, 'unsupported event type'],
+    [1199998, 'host', {}, 'host event must have fields'],
+    [1199998, 'biz', { bk_fields: [] }, 'biz event must have fields'],
     [
+      1199998,
       'kube_pod',
       { bk_start_from: 1, bk_cursor: noEventCursor },
-      1199998,
       'bk_start_from and bk_cursor can not use at the same time',
     ],
-    ['kube_pod', { bk_filter: { bk_sub_resource: 'job' } }, 1199998, 'kube_pod event cannot have sub resource'],
-  ])('resource_watch: %s %j is refused with %i', async (resource, body, code, message) => {
+    [1199998, 'kube_pod', { bk_filter: { bk_sub_resource: 'job' } }, 'kube_pod event cannot have sub resource'],
+  ])('event/watch/resource/{resource}: %i for %s %j', async (code, resource, body, message) => {
     expect(await refused(resource, body)).toEqual([code, message])
   })
 
-  test('resource_watch: 1199000 a member of another type', async () => {
+  test('event/watch/resource/{resource}: 1199000 a member of another type', async () => {
     expect(await refused('kube_pod', { bk_cursor: 5 })).toEqual([1199000, 'Deserializing JSON data failed'])
   })
 

@@ -4,6 +4,7 @@ import { type InventoryOperation, registerCmdbDialect } from '../../src/http/cmd
 import { type App, buildServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { watchAnswers } from './answers-seen.ts'
 
 export type Answer = {
   readonly status: number
@@ -39,7 +40,10 @@ export async function inventoryClient(operations: readonly InventoryOperation[])
     metrics: createMetrics(),
     access,
     notReadyBecause: async () => undefined,
-    routes: (routes) => registerCmdbDialect(routes, { access, language: 'en', operations }),
+    routes: (routes) => {
+      watchAnswers(routes, operations)
+      return registerCmdbDialect(routes, { access, language: 'en', operations })
+    },
   })
   async function send(url: string, body?: unknown, call: Call = {}): Promise<Answer> {
     const answer = await app.inject({
