@@ -6,6 +6,8 @@ import { type KubeClient, resources } from '../../src/kube/index.ts'
 import { eventually, type PoolCluster, type RunningController } from './pool-cluster.ts'
 import { bound, type Replica, useReplicas } from './replicas.ts'
 
+export type PoolClaims = ReturnType<typeof usePoolClaims>
+
 /**
  * A controller, a replica that claims and marks, and what tests ask of the pods between them. Undefined for `marks`: the
  * replica marks through the cluster's own client; null: it does not mark.
