@@ -1,5 +1,6 @@
 /** findmany/kube/container/by_topo (container API reference 2.4). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { foldCounts } from '../src/inventory/count-sweep.ts'
 import { kubeOperations } from '../src/inventory/kube-operations.ts'
 import { listOperations } from '../src/inventory/list-operations.ts'
 import { useDatabase } from './support/database.ts'
@@ -92,6 +93,15 @@ describe('findmany/kube/container/by_topo', () => {
       count: 4,
       info: [],
     })
+    const count = async (changes: object) => (await find({ page: { enable_count: true }, ...changes })).count
+    for (const _ of [1, 2]) {
+      expect(await count({})).toBe(6)
+      expect(await count({ bk_biz_id: 2 })).toBe(2)
+      expect(await count(below(['cluster', 1], ['deployment', 1]))).toBe(6)
+      expect(await count(below(['namespace', 3], ['job', 1]))).toBe(0)
+      expect(await count({ ...below(['namespace', 3]), bk_biz_id: 2 })).toBe(2)
+      await foldCounts(t.db)
+    }
   })
 
   test('findmany/kube/container/by_topo: 0 through a cursor', async () => {

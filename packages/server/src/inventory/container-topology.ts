@@ -3,6 +3,7 @@ import { cmdbErrors } from '../errors.ts'
 import type { Caller } from '../http/caller.ts'
 import { JsonText } from '../http/json-text.ts'
 import type { Database } from '../store/database.ts'
+import { ownCounts } from './count-reads.ts'
 import { compileFilter } from './filter/compile.ts'
 import { createParameters, type Parameters } from './filter/parameters.ts'
 import type { Rule } from './filter/rule.ts'
@@ -39,10 +40,12 @@ export async function listContainersByTopology(
   const page = checkPage(body.page, list)
 
   const parameters = createParameters()
+  if (page.kind === 'count' && podRule === undefined && containerRule === undefined)
+    return new JsonText(`{"count":${await keptCount(db, caller, business, places)},"info":[]}`)
   const conditions = [
     `c.bk_biz_id = ${parameters.add(business, 'bigint')}`,
     visibleTenant('c.bk_supplier_account', caller, parameters),
-    ...(places.length === 0 ? [] : [belowAny(places, parameters)]),
+    ...(places.length === 0 ? [] : [belowAny('p', places, parameters)]),
     ...filterOf(podRule, 'pod', 'p', parameters),
     ...filterOf(containerRule, 'container', 'c', parameters),
     ...(page.kind === 'cursor' ? [`c.id > ${parameters.add(page.after, 'bigint')}`] : []),
@@ -86,21 +89,42 @@ export async function listContainersByTopology(
 }
 
 /**
- * On the pod's columns, which say the same as the container's and have the indexes. Every kind but cluster and namespace
- * is looked for among the workloads, as in the original: node, folder and biz match nothing.
+ * SQL that is true below the places. Asked of pods, whose columns say the same as their containers' and have the indexes.
+ * Every kind but cluster and namespace is looked for among the workloads, as in the original: node, folder and biz match
+ * nothing.
  */
-function belowAny(places: readonly PlaceInTopology[], parameters: Parameters): string {
+function belowAny(alias: string, places: readonly PlaceInTopology[], parameters: Parameters): string {
   const byKind = Map.groupBy(places, (place) => place.kind)
   const parts = [...byKind].map(([kind, group]) => {
     const ids = parameters.add(
       group.map((place) => place.id),
       'bigint[]',
     )
-    if (kind === 'cluster') return `p.bk_cluster_id = any(${ids})`
-    if (kind === 'namespace') return `p.bk_namespace_id = any(${ids})`
-    return `(p.ref_kind = ${parameters.add(kind, 'text')} and p.ref_id = any(${ids}))`
+    if (kind === 'cluster') return `${alias}.bk_cluster_id = any(${ids})`
+    if (kind === 'namespace') return `${alias}.bk_namespace_id = any(${ids})`
+    return `(${alias}.ref_kind = ${parameters.add(kind, 'text')} and ${alias}.ref_id = any(${ids}))`
   })
   return `(${parts.join(' or ')})`
+}
+
+/** Without filters the number is kept. */
+async function keptCount(
+  db: Database,
+  caller: Caller,
+  business: number,
+  places: readonly PlaceInTopology[],
+): Promise<number> {
+  const parameters = createParameters()
+  const conditions = [
+    visibleTenant('c.bk_supplier_account', caller, parameters),
+    ...(places.length === 0 ? [] : [belowAny('c', places, parameters)]),
+  ]
+  const [row] = await db.query<{ n: number }>(
+    `select coalesce(sum(c.containers), 0)::bigint as n
+     from ${ownCounts('workload_count', parameters.add(business, 'bigint'))} c where ${conditions.join(' and ')}`,
+    parameters.values,
+  )
+  return row?.n ?? 0
 }
 
 const filterOf = (rule: Rule | undefined, object: 'pod' | 'container', alias: string, parameters: Parameters) =>

@@ -79,7 +79,6 @@ function placeConditions(
   if (namespace !== 0 || workload !== 0) {
     const business = parameters.add(body.bk_biz_id, 'bigint')
     const parts = [
-      'p.bk_host_id = h.id',
       `(p.bk_biz_id = ${business} or p.bk_namespace_id in (select bk_namespace_id from namespace_shared where bk_asst_biz_id = ${business}))`,
       visibleTenant('p.bk_supplier_account', caller, parameters),
       ...(namespace === 0 ? [] : [`p.bk_namespace_id = ${parameters.add(namespace, 'bigint')}`]),
@@ -87,7 +86,12 @@ function placeConditions(
         ? []
         : [`p.ref_id = ${parameters.add(workload, 'bigint')}`, `p.ref_kind = ${parameters.add(body.kind, 'text')}`]),
     ]
-    conditions.push(`exists (select from pod p where ${parts.join(' and ')})`)
+    // A workload's pods are few: their hosts first. A namespace may have any number: each host is asked for one.
+    conditions.push(
+      workload === 0
+        ? `exists (select from pod p where p.bk_host_id = h.id and ${parts.join(' and ')})`
+        : `h.id = any(array(select p.bk_host_id from pod p where ${parts.join(' and ')}))`,
+    )
   }
   if ((body.bk_cluster_id ?? 0) !== 0 || body.folder === true || nodeRule !== undefined)
     conditions.push(
