@@ -77,12 +77,20 @@ export type Sizes = {
   readonly containersPerPod: number
   readonly namespaces: number
   readonly workloads: number
-  /** And as many hosts: node 7 is on host 7. */
   readonly nodes: number
+  /** Nodes are on the hosts in turn. */
+  readonly hosts: number
 }
 
 /** The size that figures of record are taken at. */
-export const million: Sizes = { pods: 1_000_000, containersPerPod: 2, namespaces: 100, workloads: 5_000, nodes: 2_000 }
+export const million: Sizes = {
+  pods: 1_000_000,
+  containersPerPod: 2,
+  namespaces: 100,
+  workloads: 5_000,
+  nodes: 2_000,
+  hosts: 2_000,
+}
 
 const stamps = `'admin', 'admin', 1767605400, 1767605400`
 const stampColumns = 'creator, modifier, create_time, last_time'
@@ -104,13 +112,13 @@ export async function fillInventory(sql: pg.Pool, sizes: Sizes, progress: (line:
   await sql.query(
     `insert into host (id, bk_biz_id, bk_host_innerip)
      select nextval('host_id_seq'), 1, array[host('10.200.0.0'::inet + i)] from generate_series(1, $1::int) i`,
-    [sizes.nodes],
+    [sizes.hosts],
   )
   await sql.query(
     `insert into host_address (bk_cloud_id, address, host_id) select bk_cloud_id, bk_host_innerip[1], id from host`,
   )
   await fillNamespaces(sql, sizes.namespaces)
-  await fillNodes(sql, sizes.nodes, sizes.pods > 0, sizes.nodes)
+  await fillNodes(sql, sizes.nodes, sizes.pods > 0, sizes.hosts)
   await fillWorkloads(sql, sizes.workloads, sizes.namespaces)
   await fillPods(sql, sizes, progress)
   for (const table of tables) await sql.query(`vacuum analyze ${table}`)
