@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { Access, AccessDecision, RequestFacts } from '../http/caller.ts'
 import { identityOf, presentedSecrets } from './credentials.ts'
 
@@ -28,7 +28,7 @@ export function createAccess(mode: AccessMode): Access {
   }
 }
 
-const digest = (text: string) => createHash('sha256').update(text).digest()
+const digest = (text: string) => hash('sha256', text, 'buffer')
 
 /**
  * The open mode trusts whoever reaches loopback, so it must be sure that a person's browser is not lent to a foreign

@@ -30,7 +30,8 @@ const claimReady = {
       from (select pool, count(*) as wanted, min(hint) as hint from fresh group by pool) n
       join lateral (select id as pool_id, uid, name, group_name from pool
         where name = n.pool and status not in (5, 6) and not draining limit 1) p on true
-      where not exists (select 1 ${aliveInLine('p.pool_id')})), -- never overtake the line
+      -- Never overtake the line. Not "not exists": that was planned as a join that reads all lines of all pools.
+      where (select true ${aliveInLine('p.pool_id')} limit 1) is null),
     cand as materialized (select array(
       select c.tid from asked a cross join lateral (
         select r.ctid as tid from ready r where r.pool_id = a.pool_id and r.seq >= a.hint

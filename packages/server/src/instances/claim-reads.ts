@@ -27,8 +27,8 @@ type PoolFactsRow = {
 const facts = `p.id, p.uid, p.name, p.group_name, p.status, p.draining, p.size, p.max_size, p.scalable,
   p.resources -> 'requests' as requests, p.msg_word, p.msg_notes,
   (select count(*) from line where pool_id = p.id) as waiting,
-  exists (select 1 ${aliveInLine('p.id')} and not l.shared) as exclusive_line,
-  exists (select 1 ${aliveInLine('p.id')} and l.shared) as shared_line`
+  (select true ${aliveInLine('p.id')} and not l.shared limit 1) is not null as exclusive_line,
+  (select true ${aliveInLine('p.id')} and l.shared limit 1) is not null as shared_line`
 
 const byName: Statement = { name: 'claim-pool-by-name', text: `select ${facts} from pool p where p.name = $1` }
 const byIds: Statement = {

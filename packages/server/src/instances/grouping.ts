@@ -2,7 +2,7 @@
  * Many small requests become few statements: what arrives while a statement runs forms the next one. Nothing lingers: the
  * first of a group starts it in the next turn of the event loop, with all that came in this one.
  *
- * Measured (docs/adr/0009): 8,200 claims a second with two statements in flight, 2,400 to 3,000 with a statement each;
+ * Measured (docs/adr/0010): 8,200 claims a second with two statements in flight, 2,400 to 3,000 with a statement each;
  * waiting 2 ms for more company made it 5,300, four in flight 7,300.
  */
 export type Grouping<I, O> = {

@@ -98,7 +98,7 @@ export const defaultInstanceSettings: InstanceSettings = {
  * plan.
  */
 const claimSession = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off'
-/** More brought nothing (docs/adr/0009); the fifth hears the other replicas. */
+/** More brought nothing (docs/adr/0010); the fifth hears the other replicas. */
 const claimConnections = 5
 
 export function createInstanceService(deps: InstanceDeps): InstanceService {
