@@ -174,10 +174,13 @@ export function createSyncer(options: SyncerOptions): Syncer {
   async function step(signal: AbortSignal, resyncAt: number): Promise<void> {
     const batch = nextBatch({ reflectors, stored, dirty, backlog, firstNamespace: options.firstNamespace })
     const isFull = batch.pods.size >= podsPerBatch
-    if (batch.hasUnread && !isFull && performance.now() >= rereadAt) return reread(signal)
     if (!batch.isEmpty) {
       await write(batch)
       metrics.dirty.set(backlog.size)
+    }
+    // There is room again for what was not at hand.
+    if (batch.hasUnread && !isFull && performance.now() >= rereadAt) return reread(signal)
+    if (!batch.isEmpty) {
       if (batch.pods.size >= flowPods && !isFull) await pause(flowGatherMs, signal)
       return
     }

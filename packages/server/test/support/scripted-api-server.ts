@@ -104,9 +104,9 @@ export function startWatch(response: ServerResponse, ...events: readonly unknown
   return response
 }
 
-/** Waits until the condition holds; fails with `what` after five seconds. */
+/** Waits until the condition holds; fails with `what` after thirty seconds. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const endsAt = performance.now() + 5_000
+  const endsAt = performance.now() + 30_000
   while (!condition()) {
     if (performance.now() > endsAt) throw new Error(`waited in vain until ${what}`)
     await delay(5)
