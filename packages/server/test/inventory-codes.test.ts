@@ -118,11 +118,13 @@ const refusals: readonly Case[] = [
   ],
 ]
 
-test.each(refusals)('%s: %i when %s', async (_at, code, _when, url, body, method = 'POST') => {
+test.each(refusals)('%s: %i when %s', async (...[, code, , url, body, method = 'POST']: Case) => {
   expect((await api.send(url, body, { method })).code).toBe(code)
 })
 
-const undecodable: readonly (readonly [at: string, url?: string, method?: 'PUT' | 'DELETE'])[] = [
+type Undecodable = readonly [at: string, url?: string, method?: 'PUT' | 'DELETE']
+
+const undecodable: readonly Undecodable[] = [
   ['findmany/kube/container/by_topo'],
   ['cache/find/biz/kube/topo'],
   ['cache/refresh/biz/kube/topo'],
@@ -156,9 +158,12 @@ const undecodable: readonly (readonly [at: string, url?: string, method?: 'PUT' 
   ['hosts/modules/across/biz'],
 ]
 
-test.each(undecodable)('%s: 1199000 when the body is no object', async (at, url = `/${at}`, method = 'POST') => {
-  expect(await api.send(url, [], { method })).toMatchObject({ code: 1199000, data: null })
-})
+test.each(undecodable)(
+  '%s: 1199000 when the body is no object',
+  async (...[at, url = `/${at}`, method = 'POST']: Undecodable) => {
+    expect(await api.send(url, [], { method })).toMatchObject({ code: 1199000, data: null })
+  },
+)
 
 describe('what succeeds', () => {
   test(`${business}: 0 with the row, and ${search}: 0 finds it`, async () => {

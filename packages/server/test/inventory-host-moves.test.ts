@@ -240,7 +240,11 @@ describe('topo/internal/{bk_supplier_account}/{bk_biz_id}', () => {
     })
   })
   test('topo/internal/{bk_supplier_account}/{bk_biz_id}: 0 with zeros for an unknown business', async () => {
-    expect(await api.ok('/api/v3/topo/internal/0/77', undefined, get)).toEqual({ bk_set_id: 0, bk_set_name: '', module: null })
+    expect(await api.ok('/api/v3/topo/internal/0/77', undefined, get)).toEqual({
+      bk_set_id: 0,
+      bk_set_name: '',
+      module: null,
+    })
   })
   test('topo/internal/{bk_supplier_account}/{bk_biz_id}: 1199011 for what is no id', async () => {
     expect((await api.refused('/api/v3/topo/internal/0/x', undefined, get))[0]).toBe(1199011)

@@ -147,11 +147,7 @@ export async function queryOn<Row extends object>(
 
 const unparsed: pg.CustomTypesConfig = { getTypeParser: () => (text: string) => text }
 
-async function textsOn(
-  client: Client,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<(string | null)[][]> {
+async function textsOn(client: Client, text: string, values: readonly unknown[] = []): Promise<(string | null)[][]> {
   try {
     const config: pg.QueryArrayConfig = { text, values: values as unknown[], rowMode: 'array', types: unparsed }
     return (await client.query(config)).rows
