@@ -1,11 +1,13 @@
-import { execFile } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { V1Pod } from '@kubernetes/client-node'
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { startServerProcess } from '../e2e/support/server-process.ts'
 import {
   createKubeClient,
@@ -18,6 +20,7 @@ import {
 import { provideBinaries } from '../test/control-plane/binaries.ts'
 import type { ControlPlane } from '../test/control-plane/control-plane.ts'
 import { startControlPlane } from '../test/control-plane/start.ts'
+import type { BareOrder } from './fill-bare.ts'
 import { type Bench, type BenchOptions, median, type Report, round, spread } from './report.ts'
 
 const pods = 1_000
@@ -26,12 +29,14 @@ const parallel = 16
 const namespace = 'default'
 const adminToken = randomBytes(16).toString('hex')
 const run = promisify(execFile)
+const bareClient = fileURLToPath(new URL('./fill-bare.ts', import.meta.url))
 
 /**
  * From nothing to 1,000 ready pods on a real control plane (KWOK plays the kubelets, controller-manager and scheduler with
- * raised QPS): a scalable pool, whose pods Podyard creates itself, beside a bare client that creates the very same pods
- * with the same parallelism; the same with the inventory's sync on; ten pools of 100; and a fixed pool beside `kubectl create
- * deployment --replicas`. Each round runs every way once, so that a slow phase of the machine hits all of them.
+ * raised QPS): a scalable pool, whose pods Podyard creates itself, beside a bare client that creates the very same pods,
+ * owner and all, with the same parallelism and in a fresh process as well; the same with the inventory's sync on; ten pools
+ * of 100; and a fixed pool beside `kubectl create deployment --replicas`. Each round runs every way once, so that a slow
+ * phase of the machine hits all of them.
  */
 export const bench: Bench = {
   describe: '0 to 1,000 ready pods on a real control plane, beside a bare client and kubectl create deployment',
@@ -74,7 +79,7 @@ async function measure(
   const watch = followPods(reflector)
 
   /** Podyard in a process of its own, with its own database kept over the rounds; started and stopped outside the clock. */
-  const withPodyard = async (sync: 'on' | 'off', work: (url: string) => Promise<number>) => {
+  const withPodyard = async <T>(sync: 'on' | 'off', work: (url: string) => Promise<T>) => {
     const server = await startServerProcess({
       dataDir: join(dir, sync),
       args: ['--log-level', 'warn', '--kubeconfig', controlPlane.kubeconfig, '--sync', sync],
@@ -97,29 +102,34 @@ async function measure(
       return took
     })
 
-  // A pod of a pool, as Podyard makes it, is what the bare client creates a thousand times.
-  const sample = await withPodyard('off', async (url) => {
-    await send(url, 'POST', '/serverless/v1/podpools', { pools: [poolBody('sample', 1, true)] })
+  // A pool as Podyard makes it, Deployment and pod, is what the bare client makes.
+  const model = await withPodyard('off', async (url) => {
+    await send(url, 'POST', '/serverless/v1/podpools', { pools: [poolBody('model', 1, true)] })
     await watch.until(1, async () => {})
-    return 0
-  }).then(() => [...reflector.values()].find((pod) => pod.metadata?.name?.startsWith('function-agent-sample-')))
-  if (sample === undefined) throw new Error('no sample pod')
-  await withPodyard('off', async (url) => {
-    await send(url, 'DELETE', '/serverless/v1/podpools?id=sample')
+    const [pod] = [...reflector.values()].filter((found) => found.metadata?.name?.startsWith('function-agent-model-'))
+    if (pod === undefined) throw new Error('no pod of the model pool')
+    const deployment = await kube.get(resources.deployments, { namespace, name: 'function-agent-model' })
+    await send(url, 'DELETE', '/serverless/v1/podpools?id=model')
     await watch.empty()
-    return 0
+    return bareModel(deployment, pod)
   })
 
   const bare = async () => {
+    const child = fork(bareClient, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const says = async (word: string) => {
+      const [said] = await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(([code]) => Promise.reject(new Error(`the bare client ended with ${code}`))),
+      ])
+      if (said !== word) throw new Error(`the bare client says ${said}`)
+    }
+    child.send({ kubeconfig: controlPlane.kubeconfig, count: pods, parallel, ...model } satisfies BareOrder)
+    await says('ready')
     const took = await watch.until(pods, async () => {
-      let next = 0
-      await Promise.all(
-        Array.from({ length: parallel }, async () => {
-          for (let i = next++; i < pods; i = next++) await kube.create(resources.pods, bareCopy(sample))
-        }),
-      )
+      child.send('go')
+      await says('done')
     })
-    await controlPlane.api.request('DELETE', `/api/v1/namespaces/${namespace}/pods?labelSelector=bench=fill`, {})
+    await kube.delete(resources.deployments, { namespace, name: 'function-agent-bare' })
     await watch.empty()
     return took
   }
@@ -223,19 +233,32 @@ function followPods(reflector: Reflector<V1Pod>) {
   }
 }
 
-function bareCopy(sample: V1Pod): V1Pod {
-  const { nodeName: _node, ...spec } = sample.spec ?? { containers: [] }
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `bare-${randomBytes(10).toString('hex')}`,
-      namespace,
-      labels: { ...sample.metadata?.labels, bench: 'fill', app: 'bare' },
-      annotations: { 'yr-pod-pool': 'bare' },
+/** The same objects under a name of their own, as they were before the cluster filled them in. */
+function bareModel(deployment: V1Deployment, pod: V1Pod): Pick<BareOrder, 'deployment' | 'pod'> {
+  const renamed = <T>(object: T): T =>
+    JSON.parse(JSON.stringify(object).replaceAll('function-agent-model', 'function-agent-bare'))
+  const { nodeName: _node, ...podSpec } = pod.spec ?? { containers: [] }
+  const { labels, annotations, ownerReferences } = pod.metadata ?? {}
+  return renamed({
+    deployment: {
+      metadata: {
+        name: 'function-agent-model',
+        namespace,
+        labels: deployment.metadata?.labels ?? {},
+        annotations: deployment.metadata?.annotations ?? {},
+      },
+      ...(deployment.spec === undefined ? {} : { spec: deployment.spec }),
     },
-    spec: spec as NonNullable<V1Pod['spec']>,
-  }
+    pod: {
+      metadata: {
+        namespace,
+        labels: labels ?? {},
+        annotations: annotations ?? {},
+        ownerReferences: ownerReferences ?? [],
+      },
+      spec: podSpec,
+    },
+  })
 }
 
 const poolBody = (id: string, size: number, scalable: boolean) => ({
