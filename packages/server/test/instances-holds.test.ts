@@ -4,8 +4,10 @@ import { createInstanceService, type InstanceService } from '../src/instances/in
 import { createPodHolds } from '../src/instances/pod-holds.ts'
 import type { PodHolds, ReadyPod } from '../src/pools/pod-holds.ts'
 import { acquireLease, LeaseLost } from '../src/store/lease.ts'
+import { inTransaction } from '../src/store/transaction.ts'
 import { useDatabase } from './support/database.ts'
 import { clearInstances, insertPool, moveClock } from './support/instance-rows.ts'
+import { until } from './support/replicas.ts'
 
 /** What the pool controller tells of pods, and how that meets claims and releases. */
 const t = useDatabase({ max: 10 })
@@ -135,6 +137,28 @@ describe('pods that are not ready any more', () => {
     expect(await readyNames()).toEqual([])
     await ready(pod(pool, 'a'))
     expect(await readyNames()).toEqual(['a'])
+  })
+
+  test('are shared by nobody else, even when a claim makes them shared at that moment', async () => {
+    const pool = await insertPool(t.db, 'p')
+    await ready(pod(pool, 'a'))
+    let told: Promise<void> | undefined
+    await inTransaction(t.db, async (tx) => {
+      await tx.query('delete from ready')
+      await tx.query(
+        `insert into shared_pod (pod_uid, pool_id, pod_name, namespace, cpu_millis, memory_bytes)
+          values ('uid-a', $1, 'a', 'default', 1000, 1000)`,
+        [pool],
+      )
+      told = tell('unready', 'a')
+      await until(
+        () =>
+          t.db.query(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+        (waiting) => waiting.length > 0,
+      )
+    })
+    await told
+    expect(await column('select eligible from shared_pod')).toEqual([false])
   })
 
   test('are shared by nobody else; what is on them stays', async () => {

@@ -47,8 +47,14 @@ export const unputHeld = {
 /** Waits for claims that have these pods in hand; so what runs on a pod is seen by the statements that follow. */
 export const takeAway = {
   name: 'holds-take-away',
-  text: `with pods as materialized (select unnest($1::text[]) as pod_uid),
-    gone as (delete from ready r using pods p where r.pod_uid = p.pod_uid)
+  text: `with pods as materialized (select unnest($1::text[]) as pod_uid)
+    delete from ready r using pods p where r.pod_uid = p.pod_uid`,
+}
+
+/** A statement of its own, after `takeAway`: it must see a pod that a claim made shared while that one waited. */
+export const takeAwayShared = {
+  name: 'holds-take-away-shared',
+  text: `with pods as materialized (select unnest($1::text[]) as pod_uid)
     update shared_pod s set eligible = false from pods p where s.pod_uid = p.pod_uid and s.eligible`,
 }
 

@@ -90,7 +90,10 @@ async function writeStates(tx: Transaction, states: readonly PodState[]): Promis
   const uidsOf = (kinds: readonly PodState['kind'][]) =>
     states.flatMap((state) => (state.kind !== 'ready' && kinds.includes(state.kind) ? [state.uid] : []))
   const away = uidsOf(['unready', 'ended', 'gone'])
-  if (away.length > 0) await tx.run(sql.takeAway, [away])
+  if (away.length > 0) {
+    await tx.run(sql.takeAway, [away])
+    await tx.run(sql.takeAwayShared, [away])
+  }
 
   const pods = states.flatMap((state) => (state.kind === 'ready' ? [state.pod] : []))
   const pools = pods.length === 0 ? [] : await tx.run<{ pool_id: number }>(sql.putReady, [toInput(pods)])
