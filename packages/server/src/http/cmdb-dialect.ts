@@ -92,6 +92,7 @@ export async function registerCmdbDialect(app: App, options: CmdbDialectOptions)
             scope.route({
               method: o.method,
               url: path,
+              exposeHeadRoute: false,
               ...(root === '/api/v3' && path === o.path ? documented(o) : { schema: { hide: true } }),
               handler: (request, reply) => answer(options, o, check, request, reply, false),
             })
