@@ -1,4 +1,5 @@
 import type { V1Deployment, V2HorizontalPodAutoscaler } from '@kubernetes/client-node'
+import { amount } from '../kube/quantity.ts'
 import type { JsonPatchOperation } from '../kube/types.ts'
 import { isObject, own } from './json-shape.ts'
 import { managedByLabel, managedByValue, templateHashAnnotation } from './names.ts'
@@ -137,39 +138,11 @@ function isEmpty(value: unknown): boolean {
   return isObject(value) && Object.keys(value).length === 0
 }
 
-const scale: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-}
-
 /** An API server writes quantities in its own form: `1024Mi` comes back as `1Gi`. */
 function isSameQuantity(a: unknown, b: unknown): boolean {
   const [x, y] = [amount(a), amount(b)]
   // A server that rounds up to whole nano units is still the same amount.
   return x !== undefined && y !== undefined && Math.abs(x - y) <= 1e-9 * Math.max(1, Math.abs(x))
-}
-
-/** The number that a quantity says; undefined when it is none. */
-export function amount(value: unknown): number | undefined {
-  const match = /^([+-]?(?:\d+\.?\d*|\.\d+))([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/.exec(String(value))
-  if (match === null) return undefined
-  const suffix = match[2] ?? ''
-  const factor = scale[suffix] ?? 10 ** Number(suffix.slice(1))
-  return Number(match[1]) * factor
 }
 
 const escapePointer = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1')

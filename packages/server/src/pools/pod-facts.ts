@@ -1,5 +1,5 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node'
-import { amount } from './drift.ts'
+import { amount } from '../kube/quantity.ts'
 import { idleLabel, instanceAnnotation, labelsAnnotationPrefix, runtimeContainer } from './names.ts'
 import type { ReadyPod } from './pod-holds.ts'
 
