@@ -40,6 +40,8 @@ export type ControllersOptions = {
   readonly poolChanges: PoolChanges
   /** Pods of these pools became ready: whoever waits for them is served. */
   readonly match: (poolIds: readonly number[]) => void
+  /** Told how many instances were lost with their pods. */
+  readonly onLost: (count: number) => void
   readonly marker: PodMarker
   readonly template: PoolTemplate
   readonly logger: Logger
@@ -86,7 +88,7 @@ export function runControllers(options: ControllersOptions): Controllers {
       db,
       lease,
       kube: cluster.kube,
-      holds: createPodHolds({ db, lease, match: options.match }),
+      holds: createPodHolds({ db, lease, match: options.match, onLost: options.onLost }),
       reflectors,
       namespace: cluster.namespace,
       template: options.template,

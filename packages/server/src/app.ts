@@ -158,6 +158,7 @@ export async function startApp(
       cluster,
       poolChanges,
       match: instances.match,
+      onLost: instances.countLost,
       marker,
       template,
       logger,

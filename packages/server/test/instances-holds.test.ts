@@ -14,13 +14,20 @@ const t = useDatabase({ max: 10 })
 let service: InstanceService
 let holds: PodHolds
 const matched: number[][] = []
+const lost: number[] = []
 beforeAll(() => {
   service = createInstanceService({ db: t.db })
-  holds = createPodHolds({ db: t.db, lease: undefined, match: (pools) => void matched.push([...pools]) })
+  holds = createPodHolds({
+    db: t.db,
+    lease: undefined,
+    match: (pools) => void matched.push([...pools]),
+    onLost: (count) => void lost.push(count),
+  })
 })
 afterAll(() => service?.stop())
 afterEach(async () => {
   matched.length = 0
+  lost.length = 0
   await clearInstances(t.db)
 })
 
@@ -182,6 +189,7 @@ describe('pods that ended or are gone', () => {
       const instance = await claim('p', policy === 'shared' ? shared : {})
       await tell('gone', 'a')
       expect(await service.get(instance.id)).toMatchObject({ state: 'lost', reason: 'its pod is gone' })
+      expect(lost).toEqual([1])
       expect(await column('select id from instance')).toEqual([])
       expect(await column('select pod_uid from shared_pod')).toEqual([])
       const [event] = await t.db.query(

@@ -33,6 +33,8 @@ export type InstanceService = {
   list(query: InstanceQuery): Promise<InstanceList>
   /** Pods of these pools may have become ready: whoever waits for them is served. Call it after the commit. */
   match(poolIds: readonly number[]): void
+  /** Counts instances that the pool controller ended, since their pods were lost. */
+  countLost(count: number): void
   /** What a process does each second: deadlines, what closed, what a wake-up missed. */
   sweep(): Promise<void>
   /** Heartbeats, sweeps, and the ear for other replicas, until the signal aborts. */
@@ -271,6 +273,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     },
     list: (query) => listInstances(deps.db, query),
     match: (poolIds) => line.match(poolIds),
+    countLost: (count) => metrics.released('lost', count),
     async sweep() {
       await line.sweep()
       await lapse()

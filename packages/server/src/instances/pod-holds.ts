@@ -11,9 +11,11 @@ export type PodHoldsOptions = {
   readonly lease: Lease | undefined
   /** Told after the commit which pools got pods, so that their lines are served. */
   readonly match: (poolIds: readonly number[]) => void
+  /** Told after the commit how many instances were lost with their pods. */
+  readonly onLost?: (count: number) => void
 }
 
-export function createPodHolds({ db, lease, match }: PodHoldsOptions): PodHolds {
+export function createPodHolds({ db, lease, match, onLost }: PodHoldsOptions): PodHolds {
   let turn: Promise<unknown> = Promise.resolve()
 
   /**
@@ -29,7 +31,9 @@ export function createPodHolds({ db, lease, match }: PodHoldsOptions): PodHolds 
   return {
     async tell(states) {
       if (states.length === 0) return
-      match(await fenced((tx) => writeStates(tx, states)))
+      const { pools, lost } = await fenced((tx) => writeStates(tx, states))
+      match(pools)
+      if (lost > 0) onLost?.(lost)
     },
     async known(after, limit) {
       const rows = await db.run<KnownRow>(sql.knownPods, [after, limit])
@@ -85,8 +89,11 @@ export function createPodCloser(db: Database): Pick<PodHolds, 'close'> {
 
 type KnownRow = PodName & { pool_id: number; as: KnownPod['as']; eligible: boolean }
 
-/** The pools that got pods. Pods are taken away before what ran on them is looked for: see `takeAway`. */
-async function writeStates(tx: Transaction, states: readonly PodState[]): Promise<number[]> {
+/** The pools that got pods, and how many instances were lost. Pods are taken away before what ran on them is looked for: see `takeAway`. */
+async function writeStates(
+  tx: Transaction,
+  states: readonly PodState[],
+): Promise<{ readonly pools: readonly number[]; readonly lost: number }> {
   const uidsOf = (kinds: readonly PodState['kind'][]) =>
     states.flatMap((state) => (state.kind !== 'ready' && kinds.includes(state.kind) ? [state.uid] : []))
   const away = uidsOf(['unready', 'ended', 'gone'])
@@ -104,13 +111,13 @@ async function writeStates(tx: Transaction, states: readonly PodState[]): Promis
   const gone = uidsOf(['gone'])
   if (gone.length > 0) await tx.run(sql.forgetGone, [gone])
   // Last: it inserts events.
-  await loseInstances(tx, ended, 'its pod ended')
-  await loseInstances(tx, gone, 'its pod is gone')
-  return pools.map((row) => row.pool_id)
+  const lost = (await loseInstances(tx, ended, 'its pod ended')) + (await loseInstances(tx, gone, 'its pod is gone'))
+  return { pools: pools.map((row) => row.pool_id), lost }
 }
 
-async function loseInstances(tx: Transaction, pods: readonly string[], reason: string): Promise<void> {
-  if (pods.length === 0) return
+/** How many there were. */
+async function loseInstances(tx: Transaction, pods: readonly string[], reason: string): Promise<number> {
+  if (pods.length === 0) return 0
   const lost = await tx.run<{ id: string }>(sql.instancesOn, [pods])
   if (lost.length > 0)
     await endInstancesNow(
@@ -119,6 +126,7 @@ async function loseInstances(tx: Transaction, pods: readonly string[], reason: s
       // Of no effect: nobody comes back to a pod that is lost.
       { tenantAffinity: false, tenantReuseSeconds: -1 },
     )
+  return lost.length
 }
 
 function toInput(pods: readonly Extract<PodState, { kind: 'ready' }>['pod'][]): string {
