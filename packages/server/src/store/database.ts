@@ -40,6 +40,8 @@ export type DatabaseOptions = {
   readonly statementTimeoutMs?: number
   /** Milliseconds after which the server ends a transaction in which no statement comes. 0: never. Default 15,000. */
   readonly idleInTransactionTimeoutMs?: number
+  /** Settings of every connection, as `-c name=value`. */
+  readonly session?: string
   /** Told about connections that broke while idle; they are replaced by themselves. */
   readonly onIdleError?: (error: Error) => void
 }
@@ -73,7 +75,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // Nothing outside the database is waited for inside a transaction: whoever is silent in one for as long is cut off, and
     // must not keep what it has locked from the other replicas.
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 15_000,
-    options: farewell,
+    options: options.session === undefined ? farewell : `${farewell} ${options.session}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'podyard',

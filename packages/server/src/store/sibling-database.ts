@@ -13,12 +13,12 @@ export function openSibling(
   const connection = {
     ...db.pool.options,
     ...(password === undefined ? {} : { password }),
-    options: options.session,
     idleTimeoutMillis: 0,
   }
   return openDatabase({
     connection: connection as unknown as Exclude<DatabaseOptions['connection'], string>,
     max: options.max,
+    session: options.session,
     ...(options.onIdleError === undefined ? {} : { onIdleError: options.onIdleError }),
   })
 }
