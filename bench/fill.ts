@@ -1,7 +1,7 @@
 import { execFile, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -35,11 +35,12 @@ const bareClient = fileURLToPath(new URL('./fill-bare.ts', import.meta.url))
  * From nothing to 1,000 ready pods on a real control plane (KWOK plays the kubelets, controller-manager and scheduler with
  * raised QPS): a scalable pool, whose pods Podyard creates itself, beside a bare client that creates the very same pods,
  * owner and all, with the same parallelism and in a fresh process as well; the same with the inventory's sync on; ten pools
- * of 100; and a fixed pool beside `kubectl create deployment --replicas`. Each round runs every way once, so that a slow
- * phase of the machine hits all of them.
+ * of 100; and a fixed pool beside `kubectl create` of the very same Deployment, and, for the record, beside the one-container
+ * pods of `kubectl create deployment --replicas`. Each round runs every way once, so that a slow phase of the machine hits
+ * all of them.
  */
 export const bench: Bench = {
-  describe: '0 to 1,000 ready pods on a real control plane, beside a bare client and kubectl create deployment',
+  describe: '0 to 1,000 ready pods on a real control plane, beside a bare client and kubectl',
   async run(options) {
     const controlPlane = await startControlPlane({ nodes: 10, progress: options.progress })
     const { kubectl } = await provideBinaries(['kubectl'], { progress: options.progress })
@@ -102,17 +103,25 @@ async function measure(
       return took
     })
 
-  // A pool as Podyard makes it, Deployment and pod, is what the bare client makes.
-  const model = await withPodyard('off', async (url) => {
-    await send(url, 'POST', '/serverless/v1/podpools', { pools: [poolBody('model', 1, true)] })
-    await watch.until(1, async () => {})
-    const [pod] = [...reflector.values()].filter((found) => found.metadata?.name?.startsWith('function-agent-model-'))
-    if (pod === undefined) throw new Error('no pod of the model pool')
-    const deployment = await kube.get(resources.deployments, { namespace, name: 'function-agent-model' })
-    await send(url, 'DELETE', '/serverless/v1/podpools?id=model')
-    await watch.empty()
-    return bareModel(deployment, pod)
-  })
+  // Pools as Podyard makes them, Deployment and pod: what the peers make.
+  const modelOf = (scalable: boolean) =>
+    withPodyard('off', async (url) => {
+      await send(url, 'POST', '/serverless/v1/podpools', { pools: [poolBody('model', 1, scalable)] })
+      await watch.until(1, async () => {})
+      const [pod] = [...reflector.values()].filter((found) => found.metadata?.name?.startsWith('function-agent-model-'))
+      if (pod === undefined) throw new Error('no pod of the model pool')
+      const deployment = await kube.get(resources.deployments, { namespace, name: 'function-agent-model' })
+      await send(url, 'DELETE', '/serverless/v1/podpools?id=model')
+      await watch.empty()
+      return bareModel(deployment, pod)
+    })
+  const model = await modelOf(true)
+  const { deployment: fixed } = await modelOf(false)
+  const manifest = join(dir, 'deployment.json')
+  await writeFile(
+    manifest,
+    JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', ...fixed, spec: { ...fixed.spec, replicas: pods } }),
+  )
 
   const bare = async () => {
     const child = fork(bareClient, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
@@ -133,19 +142,10 @@ async function measure(
     await watch.empty()
     return took
   }
-  const deployment = async () => {
+  const kubectlCreate = async (name: string, ...args: string[]) => {
     const kubeconfig = `--kubeconfig=${controlPlane.kubeconfig}`
-    const took = await watch.until(pods, async () => {
-      await run(kubectl, [
-        kubeconfig,
-        'create',
-        'deployment',
-        'fill',
-        '--image=runtime-manager:v1',
-        `--replicas=${pods}`,
-      ])
-    })
-    await run(kubectl, [kubeconfig, 'delete', 'deployment', 'fill', '--wait=false'])
+    const took = await watch.until(pods, () => run(kubectl, [kubeconfig, 'create', ...args]))
+    await run(kubectl, [kubeconfig, 'delete', 'deployment', name, '--wait=false'])
     await watch.empty()
     return took
   }
@@ -155,8 +155,12 @@ async function measure(
     { name: 'scalable pool, sync off', run: () => fillPools('off', 1, true) },
     { name: 'scalable pool, sync on', run: () => fillPools('on', 1, true) },
     { name: '10 scalable pools x 100, sync off', run: () => fillPools('off', 10, true) },
-    { name: 'kubectl create deployment', run: deployment },
+    { name: 'kubectl create -f', run: () => kubectlCreate('function-agent-bare', '-f', manifest) },
     { name: 'fixed pool, sync off', run: () => fillPools('off', 1, false) },
+    {
+      name: 'kubectl create deployment, one container',
+      run: () => kubectlCreate('small', 'deployment', 'small', '--image=runtime-manager:v1', `--replicas=${pods}`),
+    },
   ]
   const seconds = new Map<string, number[]>(ways.map((way) => [way.name, []]))
   try {
@@ -176,9 +180,9 @@ async function measure(
     ratio: ratio('scalable pool, sync off', 'bare client'),
     ratio_sync: ratio('scalable pool, sync on', 'bare client'),
     ratio_ten: ratio('10 scalable pools x 100, sync off', 'bare client'),
-    ratio_fixed: ratio('fixed pool, sync off', 'kubectl create deployment'),
+    ratio_fixed: ratio('fixed pool, sync off', 'kubectl create -f'),
   }
-  const peerOf = (name: string) => (/deployment|fixed/.test(name) ? 'kubectl create deployment' : 'bare client')
+  const peerOf = (name: string) => (/kubectl|fixed/.test(name) ? 'kubectl create -f' : 'bare client')
   return {
     columns: ['way', 's to 1,000 ready, median (min-max)', 'pods/s', 'times its peer'],
     rows: ways.map(({ name }) => [
