@@ -99,6 +99,26 @@ describe('a request id', () => {
     expect(await count('ready')).toBe(2)
   })
 
+  test('with a chosen id is repeated like any other: while it waits, when it is bound, when it has ended', async () => {
+    const pool = await insertPool(t.db, 'p')
+    const [a, b] = [start(), start()]
+    const body = { pool: 'p', request_id: 'r', id: 'mine' }
+    const claims = [a.claim(body)]
+    await untilWaiting(t.db, 1)
+    claims.push(a.claim(body), b.claim(body))
+    expect(await b.claim({ ...body, tenant: 'x' })).toMatchObject({ refusal: { kind: 'other body' } })
+    await insertReady(t.db, pool, 2)
+    b.service.match([pool])
+    for (const outcome of await Promise.all(claims)) expect(bound(outcome)).toMatchObject([{ id: 'mine' }])
+    expect(await b.claim(body)).toMatchObject({ isRepeat: true, instances: [{ id: 'mine', state: 'running' }] })
+    expect(await a.claim({ ...body, tenant: 'x' })).toMatchObject({ refusal: { kind: 'other body' } })
+    await a.service.release('mine')
+    expect(await a.claim(body)).toMatchObject({ isRepeat: true, instances: [{ id: 'mine', state: 'released' }] })
+    // The id stays taken for whoever comes with another request.
+    expect(await a.claim({ ...body, request_id: 'other' })).toMatchObject({ refusal: { kind: 'taken' } })
+    expect(await count('ready')).toBe(1)
+  })
+
   test('is forgotten after its time', async () => {
     const pool = await insertPool(t.db, 'p')
     await insertReady(t.db, pool, 2)

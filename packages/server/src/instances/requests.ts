@@ -21,10 +21,19 @@ const register: Statement = {
     from json_to_recordset($1) as i(request_id text, body_hash text, id text, count int) order by i.request_id
     on conflict (request_id) do update set request_id = r.request_id
     returning r.request_id, encode(r.body_hash, 'hex') as body_hash, r.instance_id, r.count,
-      r.expires_at <= instance_now() as expired`,
+      r.expires_at <= instance_now() as expired,
+      -- not updated: the instance's id does not tell, a repeat with an id of the caller's choice has the same
+      r.xmax = 0 as is_new`,
 }
 
-type RequestRow = { request_id: string; body_hash: string; instance_id: string; count: number; expired: boolean }
+type RequestRow = {
+  request_id: string
+  body_hash: string
+  instance_id: string
+  count: number
+  expired: boolean
+  is_new: boolean
+}
 
 const waitersById: Statement = { name: 'request-waiters', text: 'select id from waiter where id = any($1)' }
 
@@ -68,7 +77,7 @@ export async function takeRequests(
   const byRequest = new Map(rows.map((row) => [row.request_id, row]))
   const foreign = named.flatMap((claim) => {
     const row = byRequest.get(claim.requestId ?? '')
-    return row === undefined || row.instance_id === claim.id ? [] : [{ claim, row }]
+    return row === undefined || row.is_new ? [] : [{ claim, row }]
   })
   if (foreign.length === 0) return standings
   // A statement of its own: it sees what was committed while the rows were waited for.
