@@ -19,8 +19,16 @@ export type PodTeller = {
   add(uid: string): void
   /** Something is waiting or under way for this pod. */
   isBusyWith(uid: string): boolean
-  /** Resolves when all that was added before is told (or given up because of the signal). */
+  /** Resolves when all that was added before is told (or given up because of the signal), whatever is added meanwhile. */
   settled(): Promise<void>
+}
+
+/** Somebody who waits until what was added before is told. */
+type Settler = {
+  /** Of what waited then, what is not told yet. */
+  readonly left: Set<string>
+  /** The batch of that time, until it has ended. */
+  underWay: ReadonlySet<string> | undefined
 }
 
 /** Between two batches: a burst of pods that become ready is a few transactions, a single one waits for nothing. */
@@ -33,6 +41,8 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
   const { holds, signal } = options
   const waiting = new Set<string>()
   let underWay: ReadonlySet<string> = new Set()
+  const settlers = new Set<Settler>()
+  let batchEnd = Promise.withResolvers<void>()
   let running: Promise<void> | undefined
   let failures = 0
 
@@ -58,16 +68,30 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
       try {
         await holds.tell(states)
         failures = 0
+        for (const settler of settlers) settle(settler, batch)
         for (const state of states) options.onTold(state)
       } catch (error) {
         for (const uid of batch) waiting.add(uid)
+        for (const settler of settlers)
+          if (settler.underWay === underWay) {
+            settler.underWay = undefined
+            for (const uid of batch) settler.left.add(uid)
+          }
         if (signal.aborted || options.onError(error)) return
         await pause(Math.min(maxWaitMs, 50 * 2 ** failures++) * (0.5 + Math.random() / 2))
       } finally {
         underWay = new Set()
+        batchEnd.resolve()
+        batchEnd = Promise.withResolvers()
       }
       await pause(restMs)
     }
+  }
+
+  /** What was under way when it began to wait is told: of that, some may have been added once more. */
+  function settle(settler: Settler, batch: readonly string[]): void {
+    if (settler.underWay === underWay) settler.underWay = undefined
+    else for (const uid of batch) settler.left.delete(uid)
   }
 
   function start(): Promise<void> {
@@ -84,7 +108,12 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
     },
     isBusyWith: (uid) => waiting.has(uid) || underWay.has(uid),
     async settled() {
-      while ((waiting.size > 0 || running !== undefined) && !signal.aborted) await start()
+      const settler: Settler = { left: new Set(waiting), underWay: underWay.size > 0 ? underWay : undefined }
+      settlers.add(settler)
+      // Pods come and go without end where much is claimed: a gap between them is not waited for.
+      while ((settler.left.size > 0 || settler.underWay !== undefined) && !signal.aborted)
+        await Promise.race([start(), batchEnd.promise])
+      settlers.delete(settler)
     },
   }
 }
