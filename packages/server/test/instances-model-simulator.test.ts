@@ -30,13 +30,17 @@ test(`random sequences of claims, releases, lapses, pod deaths, shrinks, drains 
   timeout: 1_800_000,
 }, async () => {
   console.log(`seed ${seed}: SEED=${seed} npm test -- instances-model-simulator`)
-  const simulator = await startSimulator({ delays: { scheduleMs: 0, pullMs: 2, readyMs: 8, terminateMs: 3 } })
+  // Long enough that a pod that is handed out before it is ready is seen to be.
+  const simulator = await startSimulator({ delays: { scheduleMs: 0, pullMs: 2, readyMs: 40, terminateMs: 3 } })
   const kube = createKubeClient({ server: simulator.url, namespace: 'default' })
   const problems: string[] = []
   const fail = (error: Error) => void problems.push(error.stack ?? error.message)
   await t.db.query(recordBindings)
   const diary = keepPodDiary(simulator)
-  const tables = watchTables(t.db, (problem) => problems.push(problem))
+  const tables = watchTables(t.db, {
+    hasBeenReady: (uid) => diary.get(uid)?.hasBeenReady === true,
+    onProblem: (problem) => problems.push(problem),
+  })
   const windows = createClaimWindows(tables, diary)
   const replicas = createReplicaPair(t.db, tables, { connection: connectionTo(t.name), server: simulator.url })
   const world = { db: t.db, simulator, kube, diary, tables, windows, replicas }

@@ -102,7 +102,11 @@ type Waiter = {
 export type TableWatch = ReturnType<typeof watchTables>
 
 /** Looks at the tables of instances again and again; one statement for everybody who waits for something. */
-export function watchTables(db: Database, onProblem: (problem: string) => void) {
+export function watchTables(
+  db: Database,
+  options: { readonly hasBeenReady: (podUid: string) => boolean; readonly onProblem: (problem: string) => void },
+) {
+  const { hasBeenReady, onProblem } = options
   const places = new Map<number, Map<string, Place>>()
   const deadReplicas = new Set<string>()
   /** The first look that showed an instance. */
@@ -122,6 +126,7 @@ export function watchTables(db: Database, onProblem: (problem: string) => void) 
       if (!deadReplicas.has(replica)) see(poolId, { waiterId, seq, priority }, row.at)
     for (const id of row.bound ?? []) if (!boundSince.has(id)) boundSince.set(id, looks)
     const view = latest
+    for (const uid of view.offered.keys()) if (!hasBeenReady(uid)) onProblem(`${uid} is offered and was never ready`)
     waiters = waiters.filter((waiter) => {
       if (waiter.since > begunAt || !waiter.isSo(view)) return true
       waiter.resolve(view)
