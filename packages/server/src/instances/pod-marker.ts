@@ -4,6 +4,7 @@ import { type KubeClient, KubeError, resources } from '../kube/types.ts'
 import type { Database } from '../store/database.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Instance } from './instance.ts'
+import { createMarkPace } from './mark-pace.ts'
 import { exclusivePatch, labelsAnnotation, type MarkedPool, sharedPatch, unmarkPatch } from './pod-marks.ts'
 
 /**
@@ -11,7 +12,7 @@ import { exclusivePatch, labelsAnnotation, type MarkedPool, sharedPatch, unmarkP
  * without labels. What fails is left to the controller's repair (`mark-repair.ts`).
  */
 export type PodMarker = {
-  /** They are bound: their pods are to bear their marks, soon. */
+  /** They are bound: their pods are to bear their marks, soon. Whose mark waits already is not marked twice. */
   bound(instances: readonly MarkedInstance[]): void
   /** They ended: shared ones take their labels off their pods. (An exclusive one's pod goes.) */
   ended(instances: readonly MarkedInstance[]): void
@@ -33,9 +34,11 @@ export type PodMarkerOptions = {
 }
 
 /** Patches at the same time. */
-const maxInFlight = 16
+const maxInFlight = 8
+/** Milliseconds from one patch to the next while claims come thick: marks wait then, so that claims do not. */
+const restMs = 20
 /** What waits beyond that is dropped: the repair finds it. */
-const maxWaiting = 20_000
+const maxWaiting = 50_000
 const maxTries = 4
 const callTimeoutMs = 10_000
 
@@ -47,20 +50,25 @@ export function createPodMarker({ db, kube, metrics, retryMs = 250 }: PodMarkerO
   )
   const pools = new Map<number, MarkedPool>()
   /** Pods that are being written to, and what is to be done to them next: one write to a pod at a time, in order. */
-  const lanes = new Map<string, (() => Promise<void>)[]>()
-  const waiting: string[] = []
+  const lanes = new Map<string, Work[]>()
+  const pace = createMarkPace()
+  let rest: NodeJS.Timeout | undefined
+  let waiting: string[] = []
+  /** Of `waiting`, those before it have begun. */
+  let next = 0
   let size = 0
   let inFlight = 0
   let isStopped = false
   let idlers: (() => void)[] = []
 
-  function add(podUid: string, work: () => Promise<void>): void {
+  function add(podUid: string, work: Work): void {
+    const lane = lanes.get(podUid)
+    if (lane?.some(({ mark }) => mark !== undefined && mark === work.mark)) return
     if (isStopped || size >= maxWaiting) {
       counter.inc({ result: 'dropped' })
       return
     }
     size += 1
-    const lane = lanes.get(podUid)
     if (lane !== undefined) {
       lane.push(work)
       return
@@ -71,11 +79,18 @@ export function createPodMarker({ db, kube, metrics, retryMs = 250 }: PodMarkerO
   }
 
   function start(): void {
-    while (inFlight < maxInFlight) {
-      const podUid = waiting.shift()
+    if (rest !== undefined && !isStopped) return
+    const most = pace.isBurst() && !isStopped ? 1 : maxInFlight
+    while (inFlight < most) {
+      const podUid = waiting[next]
       if (podUid === undefined) break
+      next += 1
       inFlight += 1
       void drain(podUid)
+    }
+    if (next > 1_000 || next === waiting.length) {
+      waiting = waiting.slice(next)
+      next = 0
     }
     if (size > 0) return
     for (const idle of idlers) idle()
@@ -85,12 +100,17 @@ export function createPodMarker({ db, kube, metrics, retryMs = 250 }: PodMarkerO
   async function drain(podUid: string): Promise<void> {
     const lane = lanes.get(podUid) ?? []
     for (let work = lane[0]; work !== undefined; work = lane[0]) {
-      counter.inc({ result: isStopped ? 'dropped' : await outcomeOf(work) })
+      counter.inc({ result: isStopped ? 'dropped' : await outcomeOf(work.run) })
       lane.shift()
       size -= 1
     }
     lanes.delete(podUid)
     inFlight -= 1
+    if (pace.isBurst() && waiting.length > next)
+      rest ??= setTimeout(() => {
+        rest = undefined
+        start()
+      }, restMs)
     start()
   }
 
@@ -125,7 +145,7 @@ export function createPodMarker({ db, kube, metrics, retryMs = 250 }: PodMarkerO
 
   async function patch(instance: MarkedInstance, body: object): Promise<void> {
     const at = { namespace: instance.namespace, name: instance.podName }
-    await client().patch(resources.pods, at, { type: 'merge', body }, { timeoutMs: callTimeoutMs })
+    await client().patch(resources.pods, at, { type: 'merge', body }, { timeoutMs: callTimeoutMs, brief: true })
   }
 
   function client(): KubeClient {
@@ -159,20 +179,28 @@ export function createPodMarker({ db, kube, metrics, retryMs = 250 }: PodMarkerO
 
   return {
     bound(instances) {
-      for (const instance of instances)
-        if (instance.policy === 'exclusive' || hasLabels(instance)) add(instance.podUid, () => mark(instance))
+      for (const instance of instances) {
+        pace.claimed()
+        if (instance.policy === 'exclusive' || hasLabels(instance))
+          add(instance.podUid, { mark: instance.id, run: () => mark(instance) })
+      }
     },
     ended(instances) {
       for (const instance of instances)
-        if (instance.policy === 'shared' && hasLabels(instance)) add(instance.podUid, () => unmark(instance))
+        if (instance.policy === 'shared' && hasLabels(instance)) add(instance.podUid, { run: () => unmark(instance) })
     },
     idle,
     stop() {
       isStopped = true
+      clearTimeout(rest)
+      start()
       return idle()
     },
   }
 }
+
+/** One write to a pod; `mark` is the instance whose mark it is. */
+type Work = { readonly mark?: string; run(): Promise<void> }
 
 const selectPool = {
   name: 'mark-pool',
