@@ -22,6 +22,29 @@ export const createArea: Area = {
       },
     },
     {
+      title: 'asked for metadata alone, create and patch answer with nothing else, and refuse as ever',
+      async run({ kube, namespace: at }) {
+        const namespace = await at()
+        const made = await kube.create(resources.pods, quietPod('a', { x: '1' }), { namespace, brief: true })
+        expect(Object.keys(made).sort()).toEqual(['apiVersion', 'kind', 'metadata'])
+        expect(made).toMatchObject({ apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata' })
+        const { metadata } = await kube.get(resources.pods, { namespace, name: 'a' })
+        expect(made.metadata).toEqual(metadata)
+        const patch = { type: 'merge', body: { metadata: { labels: { x: '2' } } } } as const
+        const patched = await kube.patch(resources.pods, { namespace, name: 'a' }, patch, { brief: true })
+        expect(Object.keys(patched).sort()).toEqual(['apiVersion', 'kind', 'metadata'])
+        expect(patched.metadata?.labels).toEqual({ x: '2' })
+        expect(await refusal(kube.create(resources.pods, quietPod('a'), { namespace, brief: true }))).toEqual({
+          code: 409,
+          reason: 'AlreadyExists',
+          message: 'pods "a" already exists',
+        })
+        expect(
+          await refusal(kube.patch(resources.pods, { namespace, name: 'b' }, patch, { brief: true })),
+        ).toMatchObject({ code: 404, reason: 'NotFound', message: 'pods "b" not found' })
+      },
+    },
+    {
       title: 'a name that exists is 409 AlreadyExists',
       async run({ kube, namespace: at }) {
         const namespace = await at()

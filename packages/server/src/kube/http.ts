@@ -40,6 +40,8 @@ export type HttpRequest = {
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly body?: unknown
   readonly contentType?: string
+  /** Ask for no more of the object than its metadata; an older server answers with all of it. */
+  readonly brief?: boolean
 }
 
 export type KubeHttp = {
@@ -60,6 +62,8 @@ const defaultTimeoutMs = 30_000
 /** Between tries of one call; a call makes at most `maxTries` after broken connections. */
 const retryBackoff = { baseMs: 100, maxMs: 5_000 }
 const maxTries = 5
+
+const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
 
 /** @throws KubeConfigError when the configuration cannot be used (address, certificates) */
 export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeHttp {
@@ -82,7 +86,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
             method: request.method,
             path: prefix + request.path + queryText(request.query),
             headers: {
-              accept: 'application/json',
+              accept: request.brief === true ? metadataOnly : 'application/json',
               'user-agent': options.userAgent ?? 'podyard',
               ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
               ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),

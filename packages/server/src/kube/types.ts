@@ -104,6 +104,15 @@ export type JsonPatchOperation =
   | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value: unknown }
   | { readonly op: 'remove'; readonly path: string }
 
+export type WriteOptions = CallOptions & {
+  readonly dryRun?: boolean
+  /**
+   * The answer may have nothing of the object but its metadata (a PartialObjectMetadata). A pod's is a tenth of the whole:
+   * the API server need not write the rest, and nobody has to read it.
+   */
+  readonly brief?: boolean
+}
+
 export type DeleteOptions = CallOptions & {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string }
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan'
@@ -122,13 +131,13 @@ export type KubeClient = {
   create<T extends KubeObject>(
     resource: Resource<T>,
     object: T,
-    options?: CallOptions & { readonly namespace?: string; readonly dryRun?: boolean },
+    options?: WriteOptions & { readonly namespace?: string },
   ): Promise<T>
   patch<T extends KubeObject>(
     resource: Resource<T>,
     at: ObjectName,
     patch: Patch,
-    options?: CallOptions & { readonly dryRun?: boolean; readonly subresource?: 'status' | 'scale' },
+    options?: WriteOptions & { readonly subresource?: 'status' | 'scale' },
   ): Promise<T>
   /**
    * Server-side apply: makes the object or changes it to hold these fields, which become the field manager's. A field

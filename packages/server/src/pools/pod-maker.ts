@@ -89,7 +89,7 @@ export function createPodMaker(steps: PoolSteps): PodMaker {
       // What waited for its turn while another creation of the pool was refused would be refused as well.
       const made = await limit(async () =>
         mayTry(entry.failures.get('pods'), now())
-          ? await kube.create(resources.pods, pod, { namespace, ...callOptions })
+          ? await kube.create(resources.pods, pod, { namespace, brief: true, ...callOptions })
           : undefined,
       )
       if (made !== undefined) index.putPod(made, now())
