@@ -38,16 +38,19 @@ export function planPods(desired: PoolDesired, observed: PoolObserved, now: numb
     const strays = observed.strays.filter((pod) => !pod.isDeleting && !pod.isBusy)
     if (strays.length > 0) actions.push(deletePods(observed, strays, 'deployment is gone'))
     const above = living.length + observed.creating - maxSize
-    const idle = takeable(living)
-    if (desired.draining && idle.length > 0) actions.push(deletePods(observed, idle, 'drained'))
-    else if (above > 0 && idle.length > 0) actions.push(deletePods(observed, idle.slice(0, above), 'above max_size'))
-    // Those that requests asked for go by their own idle time.
-    const beyond = Math.min(observed.surplus ?? 0, living.length + observed.creating - kept)
-    const unwanted = idle.filter((pod) => pod.isOnDemand !== true).slice(0, Math.max(0, beyond))
-    const stuck = idle.filter((pod) => stuckAt(pod) <= now)
-    if (!desired.draining && above <= 0 && stuck.length > 0) actions.push(deletePods(observed, stuck, 'never ready'))
-    else if (!desired.draining && above <= 0 && unwanted.length > 0)
-      actions.push(deletePods(observed, unwanted, 'not wanted'))
+    if (desired.draining || above > 0) {
+      const idle = takeable(living)
+      const leaving = desired.draining ? idle : idle.slice(0, above)
+      if (leaving.length > 0)
+        actions.push(deletePods(observed, leaving, desired.draining ? 'drained' : 'above max_size'))
+    } else {
+      const stuck = living.filter((pod) => stuckAt(pod) <= now)
+      // Those that requests asked for go by their own idle time.
+      const beyond = Math.min(observed.surplus ?? 0, living.length + observed.creating - kept)
+      const unwanted = beyond > 0 ? takeable(living.filter((pod) => pod.isOnDemand !== true)).slice(0, beyond) : []
+      if (stuck.length > 0) actions.push(deletePods(observed, stuck, 'never ready'))
+      else if (unwanted.length > 0) actions.push(deletePods(observed, unwanted, 'not wanted'))
+    }
   }
   if (desired.draining) return actions
   const trial = onTrial(observed, living, now)

@@ -71,7 +71,8 @@ export function createPodEligibility(options: EligibilityOptions): PodEligibilit
 
   const teller = createPodTeller({ holds: options.holds, stateOf, onTold, onError: options.onError, signal })
   const add = (uid: string) => {
-    if (hasTakenOver) teller.add(uid)
+    // What could be had so far may not any more.
+    if (hasTakenOver) teller.add(uid, tracked.get(uid)?.told === 'ready')
   }
 
   function stateOf(uid: string): PodState | undefined {

@@ -15,8 +15,8 @@ export type PodTellerOptions = {
 
 /** Gathers pods whose state may have changed, and tells the states of many in one transaction. */
 export type PodTeller = {
-  /** Soon: at once when it has been quiet, else with the next batch. */
-  add(uid: string): void
+  /** Soon: at once when it has been quiet, else with the next batch, which comes sooner for what is urgent. */
+  add(uid: string, isUrgent?: boolean): void
   /** Something is waiting or under way for this pod. */
   isBusyWith(uid: string): boolean
   /** Resolves when all that was added before is told (or given up because of the signal), whatever is added meanwhile. */
@@ -31,8 +31,13 @@ type Settler = {
   underWay: ReadonlySet<string> | undefined
 }
 
-/** Between two batches: a burst of pods that become ready is a few transactions, a single one waits for nothing. */
-const restMs = 10
+/**
+ * Between two batches, four times as long as the last one took: a burst of pods that become ready is a few transactions,
+ * the fewer the more the machine has to do, and a single one waits for nothing. (1,000 pods in 12 s on two busy cores: at
+ * 10 ms always, half a second of CPU more, in the database and here.) A pod that must not be had any more waits no longer
+ * than the least.
+ */
+const rest = { leastMs: 10, mostMs: 100, timesTaken: 4 }
 /** Pods in one transaction at most. */
 const maxBatch = 1_000
 const maxWaitMs = 5_000
@@ -45,7 +50,10 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
   let batchEnd = Promise.withResolvers<void>()
   let running: Promise<void> | undefined
   let failures = 0
+  let hasUrgent = false
+  let hurry: AbortController | undefined
 
+  signal.addEventListener('abort', () => hurry?.abort(), { once: true })
   const pause = (ms: number) => sleep(ms, signal).catch(() => {})
 
   function takeBatch(): string[] {
@@ -64,6 +72,8 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
     while (waiting.size > 0 && !signal.aborted) {
       const batch = takeBatch()
       underWay = new Set(batch)
+      hasUrgent = false
+      const startedAt = performance.now()
       const states = batch.map(options.stateOf).filter((state) => state !== undefined)
       try {
         await holds.tell(states)
@@ -84,7 +94,13 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
         batchEnd.resolve()
         batchEnd = Promise.withResolvers()
       }
-      await pause(restMs)
+      const longMs = Math.min(rest.mostMs, rest.timesTaken * (performance.now() - startedAt))
+      await pause(rest.leastMs)
+      if (longMs > rest.leastMs && !hasUrgent && !signal.aborted) {
+        hurry = new AbortController()
+        await sleep(longMs - rest.leastMs, hurry.signal).catch(() => {})
+        hurry = undefined
+      }
     }
   }
 
@@ -102,8 +118,12 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
   }
 
   return {
-    add(uid) {
+    add(uid, isUrgent = false) {
       waiting.add(uid)
+      if (isUrgent) {
+        hasUrgent = true
+        hurry?.abort()
+      }
       void start()
     },
     isBusyWith: (uid) => waiting.has(uid) || underWay.has(uid),

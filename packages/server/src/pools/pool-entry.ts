@@ -49,6 +49,8 @@ export type PoolEntry = {
   readonly lookups: Limiter
   /** Creations that may be begun at once: a few at first, 1 after a failure, doubled with each success. */
   burst: number
+  /** When the number of ready pods was last written by itself, in milliseconds since the epoch. */
+  countedAt: number
   /** Lines of the story that the next write carries. */
   events: PoolEventDraft[]
   drift: { readonly object: V1Deployment; readonly built: Built; readonly drift: Drift } | undefined
@@ -87,6 +89,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     failures: new Map(),
     lookups: createLimiter(1),
     burst: firstBurst,
+    countedAt: 0,
     events: [],
     drift: undefined,
   }

@@ -28,6 +28,11 @@ export type ReconcilerOptions = {
 
 /** Steps for one pool before the others get their turn. */
 const maxRounds = 6
+/**
+ * Milliseconds between two writes of nothing but how many pods are ready: while a pool fills, or pods are claimed and made
+ * anew, that changes with each of them.
+ */
+const countRestMs = 200
 
 /** Plans and performs until nothing is left to do for a pool now. Rejects only for what the database does. */
 export function createReconciler(options: ReconcilerOptions) {
@@ -48,6 +53,14 @@ export function createReconciler(options: ReconcilerOptions) {
             queue.addAt(uid, action.time)
             break
           case 'write-status':
+            if (isCountAlone(action.write)) {
+              const nextAt = entry.countedAt + countRestMs
+              if (options.now() < nextAt) {
+                queue.addAt(uid, nextAt)
+                break
+              }
+              entry.countedAt = options.now()
+            }
             hasWritten = true
             // Another status is another plan: a failed pool's autoscaler goes, for one.
             hasActed ||= action.write.status !== undefined
@@ -114,3 +127,5 @@ export function createReconciler(options: ReconcilerOptions) {
 
   return { reconcile }
 }
+
+const isCountAlone = ({ status, word, notes, events }: StatusWrite) => (status ?? word ?? notes ?? events) === undefined

@@ -36,7 +36,26 @@ test('adds of one key while it runs or rests are one more run', async () => {
   await vi.advanceTimersByTimeAsync(5)
   gate.resolve()
   await vi.advanceTimersByTimeAsync(100)
-  expect(runs).toEqual([0, 15])
+  // It took 5 ms, and rests for four times as long.
+  expect(runs).toEqual([0, 25])
+})
+
+test.each([
+  { took: 0, next: 10 },
+  { took: 2, next: 12 },
+  { took: 7, next: 35 },
+  { took: 500, next: 600 },
+])('after a run of $took ms the next begins at $next', async ({ took, next }) => {
+  const runs: number[] = []
+  const { queue } = start(async () => {
+    runs.push(Date.now())
+    if (runs.length === 1 && took > 0) await new Promise((resolve) => setTimeout(resolve, took))
+  })
+  queue.add('a')
+  await vi.advanceTimersByTimeAsync(0)
+  queue.add('a')
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(runs).toEqual([0, next])
 })
 
 test('no more keys at once than allowed', async () => {

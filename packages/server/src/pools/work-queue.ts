@@ -22,7 +22,10 @@ export type WorkQueueOptions = {
   readonly process: (key: string) => Promise<void>
   /** Keys worked on at the same time. */
   readonly concurrency: number
-  /** Milliseconds between the end of one run of a key and the start of the next: a burst of events is one run. */
+  /**
+   * Milliseconds between the end of one run of a key and the start of the next, at least: a burst of events is one run. A
+   * run that took long (a large pool, a busy machine) is followed by four times as long a rest, up to ten times this.
+   */
   readonly restMs: number
   readonly backoff: Backoff
   readonly onError: (key: string, error: unknown) => void
@@ -96,10 +99,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     item.isRunning = true
     item.wantedAt = Infinity
     running += 1
+    const startedAt = options.now()
     try {
       await options.process(key)
       item.failures = 0
-      item.restUntil = options.now() + options.restMs
+      const now = options.now()
+      item.restUntil = now + Math.min(10 * options.restMs, Math.max(options.restMs, 4 * (now - startedAt)))
     } catch (error) {
       options.onError(key, error)
       const waitMs = backoffMs(options.backoff, item.failures, options.random()) + options.backoff.baseMs
