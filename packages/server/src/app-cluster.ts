@@ -9,7 +9,7 @@ import {
   loadKubeConfig,
 } from './kube/index.ts'
 import type { Logger } from './telemetry/logger.ts'
-import type { Metrics } from './telemetry/metrics.ts'
+import { childOf, type Metrics } from './telemetry/metrics.ts'
 
 /** The cluster that pools run on: a real one, or the simulator in this process. Past this file nothing knows which. */
 export type ProvidedCluster = {
@@ -41,12 +41,15 @@ export async function provideCluster(
     'Time until the Kubernetes API answered',
     ['verb', 'resource'],
   )
+  const answered = childOf((...labels) => requests.labels(...labels))
+  const took = childOf((...labels) => seconds.labels(...labels))
   const connect = (kubeConfig: KubeConfig) =>
     createKubeClient(kubeConfig, {
       userAgent: 'podyard',
-      onRequest: ({ verb, resource, code, seconds: took }) => {
-        requests.inc({ verb, resource, code: String(code) })
-        if (verb !== 'watch') seconds.observe({ verb, resource }, took)
+      onRequest: (request) => {
+        const { verb, resource, code } = request
+        answered(verb, resource, String(code)).inc()
+        if (verb !== 'watch') took(verb, resource).observe(request.seconds)
       },
     })
 

@@ -45,6 +45,7 @@ export class EventReader {
   readonly #seen
   #horizon: Horizon | undefined
   #wantedAt = Number.NEGATIVE_INFINITY
+  #lookedAt = Number.NEGATIVE_INFINITY
   #standingSince: number | undefined
   #alarmed = false
   #nudged = false
@@ -79,9 +80,12 @@ export class EventReader {
     if (isNew) this.#nudge()
   }
 
-  /** This process has committed events: look at once, and tell the others within 15 ms. Never throws. */
+  /**
+   * This process has committed events: look at once if somebody here follows, and tell the others within 15 ms. Never
+   * throws.
+   */
   wake(): void {
-    this.#nudge()
+    if (this.#isWanted()) this.#nudge()
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined
       this.#tellOthers = true
@@ -126,6 +130,13 @@ export class EventReader {
           this.#tellOthers = false
           await own.run(notify, [this.#options.origin])
         }
+        const restMs = this.#lookedAt + this.#interval() - performance.now()
+        // The telling of others alone: a look for nobody would cost as much as the claim that woke it.
+        if (restMs > 0 && !this.#isWanted()) {
+          await this.#pause(restMs)
+          continue
+        }
+        this.#lookedAt = performance.now()
         const more = await this.#look(own)
         onRead()
         if (!more) await this.#pause(this.#interval())

@@ -12,7 +12,7 @@ import fastify, {
 } from 'fastify'
 import { v1Errors } from '../errors.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import { childOf, type Metrics } from '../telemetry/metrics.ts'
 import type { Access, Caller } from './caller.ts'
 import { bodyLimitBytes } from './limits.ts'
 import { problemErrorHandler, problemNotFound } from './problem.ts'
@@ -67,6 +67,8 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     loggerInstance: options.logger as FastifyBaseLogger,
     // One line per request is written below; Fastify's own two cost 40 % of the small requests.
     logController: new LogController({ disableRequestLogging: true }),
+    // Whoever logs names the request: a logger of its own for each costs 3 % of the small ones.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: bodyLimitBytes,
     genReqId: requestIdOf,
     requestIdHeader: false,
@@ -102,14 +104,20 @@ export async function buildServer(options: ServerOptions): Promise<App> {
     'route',
   ])
 
-  app.addHook('onRequest', async (request, reply) => {
+  const answered = childOf((...labels) => requests.labels(...labels))
+  const took = childOf((...labels) => seconds.labels(...labels))
+
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    done()
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
+    done()
     if (request.routeOptions.config.probe === true) return
+    const { method } = request
     const route = request.routeOptions.url ?? 'unknown'
-    requests.inc({ method: request.method, route, status: String(reply.statusCode) })
-    seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000)
+    answered(method, route, String(reply.statusCode)).inc()
+    took(method, route).observe(reply.elapsedTime / 1000)
     const level = request.routeOptions.config.frequent === true && reply.statusCode < 500 ? 'debug' : 'info'
     if (!options.logger.isLevelEnabled(level)) return
     options.logger[level](
