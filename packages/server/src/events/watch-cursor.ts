@@ -51,7 +51,7 @@ export function encodeCursor(
 
 /** The number to read on from; 0 for the no-event cursor; undefined when it is no cursor of this resource. */
 export function decodeCursor(resource: WatchResource, cursor: string): number | undefined {
-  if (!/^[A-Za-z0-9+/]{1,4096}={0,2}$/.test(cursor)) return undefined
+  if (cursor.length > 4096 || cursor.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(cursor)) return undefined
   const [version, number, id, operation, seconds, nanos] = Buffer.from(cursor, 'base64').toString().split('\r')
   if (version !== '1' || id === undefined || operation === undefined) return undefined
   if (!/^\d+$/.test(seconds ?? '') || !/^\d+$/.test(nanos ?? '')) return undefined
