@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ClaimBody } from './claims-load.ts'
 import type { ClaimStage } from './claims-stage.ts'
 import { until } from './claims-stage.ts'
 
@@ -10,17 +11,24 @@ export type Stock = {
   fill(pools: readonly string[], depth: number): Promise<void>
   /** Takes away what there is, and makes so many. */
   exactly(pool: string, depth: number): Promise<void>
-  /** Fills every 10 ms (100 ms where there are many pools) what was taken, until the function that it returns is called. */
+  /** An exclusive claim on the pool; what it takes is made anew by `keepFull`. */
+  claimOn(pool: string): ClaimBody
+  /** Makes anew every 10 ms what was claimed, until the function that it returns is called. */
   keepFull(pools: readonly string[], depth: number): () => Promise<void>
   stop(): Promise<void>
 }
 
-const add = `insert into ready (pool_id, pod_uid, pod_name, namespace, ip, node, host_ip, cpu_millis, memory_bytes)
-  select p.id, gen_random_uuid()::text, 'function-agent-' || p.name || '-' || left(gen_random_uuid()::text, 8), 'default',
-    '10.1.' || i % 250 || '.' || i % 200, 'node-' || i % 3, '192.0.2.' || i % 3, 2000, 4294967296
-  from pool p
+const columns = '(pool_id, pod_uid, pod_name, namespace, ip, node, host_ip, cpu_millis, memory_bytes)'
+const values = `p.id, gen_random_uuid()::text, 'function-agent-' || p.name || '-' || left(gen_random_uuid()::text, 8), 'default',
+  '10.1.' || i % 250 || '.' || i % 200, 'node-' || i % 3, '192.0.2.' || i % 3, 2000, 4294967296`
+const upTo = `insert into ready ${columns} select ${values} from pool p
   cross join lateral generate_series(1, $2::bigint - (select count(*) from ready r where r.pool_id = p.id)) i
   where p.name = any($1)`
+const more = {
+  name: 'stock-more',
+  text: `insert into ready ${columns} select ${values}
+    from unnest($1::text[], $2::int[]) w(name, n) join pool p using (name) cross join lateral generate_series(1, w.n) i`,
+}
 
 export async function startStock(stage: ClaimStage, count: number): Promise<Stock> {
   const { sql, http } = stage
@@ -41,7 +49,8 @@ export async function startStock(stage: ClaimStage, count: number): Promise<Stoc
     return answer.status === 200
   })
 
-  const fill = async (wanted: readonly string[], depth: number) => void (await sql.query(add, [wanted, depth]))
+  const fill = async (wanted: readonly string[], depth: number) => void (await sql.query(upTo, [wanted, depth]))
+  const claimed = new Map<string, number>()
   const running = new Set<() => Promise<void>>()
   return {
     pools,
@@ -51,20 +60,22 @@ export async function startStock(stage: ClaimStage, count: number): Promise<Stoc
       await fill([pool], depth)
       if (depth > 10_000) await sql.query('analyze ready')
     },
+    claimOn(pool) {
+      claimed.set(pool, (claimed.get(pool) ?? 0) + 1)
+      return { pool }
+    },
     keepFull(wanted, depth) {
       const stopping = new AbortController()
       const work = (async () => {
-        // Counting a deep stock costs more than refilling it: what was taken is counted instead.
-        let known = await taken(stage)
         await fill(wanted, depth)
+        claimed.clear()
         while (!stopping.signal.aborted) {
-          await delay(wanted.length > 1 ? 100 : 10)
-          if (depth <= 3_000) await fill(wanted, depth)
-          else {
-            const now = await taken(stage)
-            if (now > known) await sql.query(more, [wanted[0], now - known])
-            known = now
-          }
+          await delay(10)
+          const taken = [...claimed]
+          claimed.clear()
+          // Counting what is there would cost more than making it.
+          if (taken.length > 0)
+            await sql.query({ ...more, values: [taken.map(([pool]) => pool), taken.map(([, count]) => count)] })
         }
       })()
       const stop = async () => {
@@ -79,14 +90,4 @@ export async function startStock(stage: ClaimStage, count: number): Promise<Stoc
       for (const end of running) await end()
     },
   }
-}
-
-const more = add
-  .replace('$2::bigint - (select count(*) from ready r where r.pool_id = p.id)', '$2::bigint')
-  .replace('p.name = any($1)', 'p.name = $1')
-
-/** How many instances there have ever been: their numbers come from one sequence. */
-async function taken({ sql }: ClaimStage): Promise<number> {
-  const { rows } = await sql.query<{ n: string }>(`select last_value as n from instance_no_seq`)
-  return Number(rows[0]?.n ?? 0)
 }

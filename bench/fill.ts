@@ -98,10 +98,19 @@ async function measure(
       const ids = Array.from({ length: count }, (_, i) => `fill-${i}`)
       const body = { pools: ids.map((id) => poolBody(id, size, scalable)) }
       const took = await watch.until(pods, () => send(url, 'POST', '/serverless/v1/podpools', body))
-      for (const id of ids) await send(url, 'DELETE', `/serverless/v1/podpools?id=${id}`)
-      await watch.empty()
+      await deletePools(url, ids)
       return took
     })
+  const deletePools = async (url: string, ids: readonly string[]) => {
+    for (const id of ids) await send(url, 'DELETE', `/serverless/v1/podpools?id=${id}`)
+    await watch.empty()
+    // Their rows go last, and with them their ids are free.
+    for (;;) {
+      const { result } = JSON.parse(await send(url, 'GET', '/serverless/v1/podpools')) as { result: { count: number } }
+      if (result.count === 0) return
+      await delay(20)
+    }
+  }
 
   // Pools as Podyard makes them, Deployment and pod: what the peers make.
   const modelOf = (scalable: boolean) =>
@@ -111,8 +120,7 @@ async function measure(
       const [pod] = [...reflector.values()].filter((found) => found.metadata?.name?.startsWith('function-agent-model-'))
       if (pod === undefined) throw new Error('no pod of the model pool')
       const deployment = await kube.get(resources.deployments, { namespace, name: 'function-agent-model' })
-      await send(url, 'DELETE', '/serverless/v1/podpools?id=model')
-      await watch.empty()
+      await deletePools(url, ['model'])
       return bareModel(deployment, pod)
     })
   const model = await modelOf(true)
@@ -273,7 +281,7 @@ const poolBody = (id: string, size: number, scalable: boolean) => ({
   resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '1m', memory: '1Mi' } },
 })
 
-async function send(url: string, method: string, path: string, body?: object): Promise<void> {
+async function send(url: string, method: string, path: string, body?: object): Promise<string> {
   const answer = await fetch(url + path, {
     method,
     headers: { authorization: `Bearer ${adminToken}` },
@@ -281,4 +289,5 @@ async function send(url: string, method: string, path: string, body?: object): P
   })
   const text = await answer.text()
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+  return text
 }
