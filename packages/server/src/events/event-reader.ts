@@ -85,7 +85,7 @@ export class EventReader {
    * throws.
    */
   wake(): void {
-    if (this.#isWanted()) this.#nudge()
+    if (this.#isFollowed()) this.#nudge()
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined
       this.#tellOthers = true
@@ -132,7 +132,7 @@ export class EventReader {
         }
         const restMs = this.#lookedAt + this.#interval() - performance.now()
         // The telling of others alone: a look for nobody would cost as much as the claim that woke it.
-        if (restMs > 0 && !this.#isWanted()) {
+        if (restMs > 0 && !this.#isFollowed()) {
           await this.#pause(restMs)
           continue
         }
@@ -193,6 +193,11 @@ export class EventReader {
 
   #isWanted(): boolean {
     return performance.now() - this.#wantedAt < wantedMs
+  }
+
+  /** Somebody asked lately, or waits at this moment, maybe since long. */
+  #isFollowed(): boolean {
+    return this.#isWanted() || this.#listeners.size > 0
   }
 
   #interval(): number {
