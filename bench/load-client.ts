@@ -42,7 +42,7 @@ export function createLoadClient(url: string, connections: number, token: string
       const bytes = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
       return new Promise((resolve, reject) => {
         const job = { bytes, resolve, reject }
-        const lane = free.pop() ?? openLane()
+        const lane = takeFree() ?? openLane()
         if (lane === undefined) waiting.push(job)
         else lane.run(job)
       })
@@ -50,6 +50,15 @@ export function createLoadClient(url: string, connections: number, token: string
     close() {
       for (const lane of lanes) lane.close()
     },
+  }
+
+  /** The server closes what has been idle for long: a request on such a connection would never be answered. */
+  function takeFree(): Lane | undefined {
+    for (let lane = free.pop(); lane !== undefined; lane = free.pop()) {
+      if (!lane.isClosed()) return lane
+      lanes.splice(lanes.indexOf(lane), 1)
+    }
+    return undefined
   }
 
   function openLane(): Lane | undefined {
@@ -60,7 +69,7 @@ export function createLoadClient(url: string, connections: number, token: string
   }
 }
 
-type Lane = { run(job: Job): void; close(): void }
+type Lane = { run(job: Job): void; isClosed(): boolean; close(): void }
 
 function createLane(socket: Socket, onFree: (lane: Lane) => void): Lane {
   let job: Job | undefined
@@ -70,6 +79,7 @@ function createLane(socket: Socket, onFree: (lane: Lane) => void): Lane {
       job = next
       socket.write(next.bytes)
     },
+    isClosed: () => socket.destroyed || socket.readableEnded,
     close: () => void socket.destroy(),
   }
   const fail = (error: Error) => {
