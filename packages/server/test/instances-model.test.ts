@@ -12,6 +12,7 @@ import {
 } from './support/claim-world.ts'
 import { useDatabase } from './support/database.ts'
 import { insertPool } from './support/instance-rows.ts'
+import { createRandom, type Random } from './support/random.ts'
 import { type Replica, until, useReplicas } from './support/replicas.ts'
 
 const t = useDatabase({ max: 16 })
@@ -23,23 +24,6 @@ const perWorld = 50
 const stepsEach = 9
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-
-/** Mulberry32: numbers from 0 up to 1. */
-function createRandom(state: number) {
-  let a = state
-  const next = () => {
-    a = (a + 0x6d2b79f5) | 0
-    let x = Math.imul(a ^ (a >>> 15), 1 | a)
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
-  }
-  return {
-    upTo: (n: number) => Math.floor(next() * n),
-    chance: (p: number) => next() < p,
-    pick: <T>(items: readonly T[]): T | undefined => items[Math.floor(next() * items.length)],
-  }
-}
-type Random = ReturnType<typeof createRandom>
 
 /** A client's claim: what it knows of it. Unknown: its replica was killed before it answered. */
 type Asked = {
