@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LoadClient } from './load-client.ts'
 
-/** One claim as its client saw it; `at` and `ms` are milliseconds of the monotonic clock. */
-export type Claim = {
-  readonly at: number
-  readonly ms: number
+/** When something was due and how long it took from then, in milliseconds of the monotonic clock. */
+export type Timed = { readonly at: number; readonly ms: number }
+
+/** One claim as its client saw it. */
+export type Claim = Timed & {
   readonly status: number
   readonly ids: readonly string[]
   readonly warm: boolean
@@ -71,26 +72,12 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 /** p50 and p99 of each window of ten seconds, and the worst of them. */
-export function windows(claims: readonly Claim[]): { readonly p50: number; readonly p99: number } {
-  const start = Math.min(...claims.map((c) => c.at))
-  const byWindow = Map.groupBy(claims, (c) => Math.floor((c.at - start) / 10_000))
-  const full = [...byWindow.values()].filter((w) => w.length >= 0.5 * (claims.length / byWindow.size))
-  return {
-    p50: Math.max(
-      ...full.map((w) =>
-        quantile(
-          w.map((c) => c.ms),
-          0.5,
-        ),
-      ),
-    ),
-    p99: Math.max(
-      ...full.map((w) =>
-        quantile(
-          w.map((c) => c.ms),
-          0.99,
-        ),
-      ),
-    ),
-  }
+export function windows(timed: readonly Timed[]): { readonly p50: number; readonly p99: number } {
+  const start = Math.min(...timed.map(({ at }) => at))
+  const byWindow = Map.groupBy(timed, ({ at }) => Math.floor((at - start) / 10_000))
+  const full = [...byWindow.values()]
+    .filter((window) => window.length >= 0.5 * (timed.length / byWindow.size))
+    .map((window) => window.map(({ ms }) => ms))
+  const worst = (q: number) => Math.max(...full.map((ms) => quantile(ms, q)))
+  return { p50: worst(0.5), p99: worst(0.99) }
 }

@@ -8,12 +8,15 @@ import { type ServerProcess, spawnPodyard, startServerProcess } from '../e2e/sup
 import { migrate } from '../packages/server/src/store/migrate.ts'
 import { provideDatabase } from '../packages/server/src/store/provide-database.ts'
 import { startControlPlane } from '../test/control-plane/start.ts'
+import { type Commits, startCommits } from './commits.ts'
 import { createLoadClient, type LoadClient } from './load-client.ts'
 
 /** A Podyard in a process of its own, the database that it writes to, and a generator that loads it. */
 export type ClaimStage = {
   readonly http: LoadClient
   readonly sql: pg.Pool
+  /** What commits take meanwhile. */
+  readonly commits: Commits
   /** The sum of a counter of the server's, over all its labels that `suits`. */
   counter(name: string, suits?: (labels: string) => boolean): Promise<number>
 }
@@ -55,12 +58,15 @@ export async function onClaimStage<T>(
       },
     })
     ends.push(() => stopped(server))
-    const sql = new pg.Pool({ host: join(dir, 'postgres'), port: 5432, user: 'podyard', database: 'podyard', max: 3 })
+    const connection = { host: join(dir, 'postgres'), port: 5432, user: 'podyard', database: 'podyard' }
+    const sql = new pg.Pool({ ...connection, max: 3 })
     sql.on('error', () => {})
     ends.push(() => sql.end())
+    const commits = await startCommits(connection)
+    ends.push(() => commits.stop())
     const http = createLoadClient(server.url, connections, token)
     ends.push(async () => http.close())
-    return await work({ http, sql, counter: (name, suits) => readCounter(server.url, name, suits) })
+    return await work({ http, sql, commits, counter: (name, suits) => readCounter(server.url, name, suits) })
   } finally {
     for (const end of ends.reverse()) await end().catch(() => {})
   }

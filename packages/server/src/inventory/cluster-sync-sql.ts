@@ -184,10 +184,12 @@ const containerInput = `with c as materialized (
       args jsonb, started bigint, limits jsonb, requests jsonb, liveness jsonb, environment jsonb, mounts jsonb)
     join pod p on p.id = i.bk_pod_id and p.origin = 'sync' where $1::bigint = p.bk_cluster_id)`
 
-/** Containers that are not sent any more go first: their uid may be another one's by now. */
+/** Containers that are not sent any more go first: their uid may be another one's by now. $2 holds pods' ids and names. */
 export const deleteMissingContainers: Statement = {
   name: 'sync-delete-missing-containers',
-  text: `${containerInput}
+  text: `with c as materialized (
+      select i.bk_pod_id, i.name from json_to_recordset($2) as i(bk_pod_id bigint, name text)
+      join pod p on p.id = i.bk_pod_id and p.origin = 'sync' where $1::bigint = p.bk_cluster_id)
     delete from container t using (select distinct bk_pod_id from c) touched
     where t.bk_pod_id = touched.bk_pod_id
       and not exists (select 1 from c where c.bk_pod_id = t.bk_pod_id and c.name = t.name)

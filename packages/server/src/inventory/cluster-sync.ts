@@ -324,20 +324,23 @@ class Batch {
       ids.set(uid, id)
       touchedNodes.add(bk_node_id)
     }
-    const containers = this.#values(
-      facts.flatMap((pod) => {
+    const touched = new Set([...updated, ...inserted].map((row) => row.id))
+    const containersOf = (isWanted: (pod: PodFacts) => boolean) =>
+      facts.filter(isWanted).flatMap((pod) => {
         const bk_pod_id = ids.get(pod.uid)
         return bk_pod_id === undefined ? [] : pod.containers.map((container) => ({ ...container, bk_pod_id }))
-      }),
-    )
-    const touched = new Set([...updated, ...inserted].map((row) => row.id))
-    for (const [statement, size] of [
-      [sql.deleteMissingContainers, 2],
-      [sql.updateContainers, 4],
-      [sql.insertContainers, 4],
-    ] as const)
-      for (const row of await this.#tx.run<{ bk_pod_id: number }>(statement, containers.slice(0, size)))
-        touched.add(row.bk_pod_id)
+      })
+    const stored = containersOf(({ uid }) => this.#pods.has(uid))
+    const writes: (readonly [Statement, unknown[]])[] = [
+      [
+        sql.deleteMissingContainers,
+        this.#values(stored.map(({ bk_pod_id, name }) => ({ bk_pod_id, name }))).slice(0, 2),
+      ],
+      [sql.updateContainers, this.#values(stored).slice(0, 4)],
+      [sql.insertContainers, this.#values(containersOf(() => true)).slice(0, 4)],
+    ]
+    for (const [statement, values] of stored.length === 0 ? writes.slice(2) : writes)
+      for (const row of await this.#tx.run<{ bk_pod_id: number }>(statement, values)) touched.add(row.bk_pod_id)
     const isNew = new Set(inserted.map((row) => row.id))
     for (const row of await this.#tx.run<Record<string, unknown> & { id: number }>(readPods, [[...touched]]))
       this.#record('kube_pod', isNew.has(row.id) ? 'create' : 'update', row)

@@ -59,10 +59,12 @@ const defaultResyncEveryMs = 300_000
 /** What comes within this time of the first sign of a change is written with it. */
 const gatherMs = 10
 /**
- * Where pods come in a flow, they are gathered for so long between two transactions: a transaction costs about as much as
- * ten pods in it, and a pod that goes on changing while it starts is written once. A change by itself is written at once.
+ * Where pods come in a flow, they are gathered between two transactions for ten times as long as the last one took, within
+ * these bounds: a transaction costs about as much as ten pods in it, and a pod that goes on changing while it starts is
+ * written once. A change by itself is written at once, and what fills whole transactions is written without a rest.
  */
-const flowGatherMs = 100
+const flowGatherMs = { least: 100, most: 500 }
+const flowGatherTimes = 10
 /** Pods in one transaction from which on they are a flow. */
 const flowPods = 3
 /** Pods that wait for a parent, or parents that wait for their children to go, are looked at again after so long. */
@@ -174,6 +176,7 @@ export function createSyncer(options: SyncerOptions): Syncer {
   async function step(signal: AbortSignal, resyncAt: number): Promise<void> {
     const batch = nextBatch({ reflectors, stored, dirty, backlog, firstNamespace: options.firstNamespace })
     const isFull = batch.pods.size >= podsPerBatch
+    const startedAt = performance.now()
     if (!batch.isEmpty) {
       await write(batch)
       metrics.dirty.set(backlog.size)
@@ -181,7 +184,7 @@ export function createSyncer(options: SyncerOptions): Syncer {
     // There is room again for what was not at hand.
     if (batch.hasUnread && !isFull && performance.now() >= rereadAt) return reread(signal)
     if (!batch.isEmpty) {
-      if (batch.pods.size >= flowPods && !isFull) await pause(flowGatherMs, signal)
+      if (batch.pods.size >= flowPods && !isFull) await pause(flowRestMs(performance.now() - startedAt), signal)
       return
     }
     // They are as they are stored.
@@ -235,6 +238,10 @@ export function createSyncer(options: SyncerOptions): Syncer {
       }
     },
   }
+}
+
+function flowRestMs(tookMs: number): number {
+  return Math.min(flowGatherMs.most, Math.max(flowGatherMs.least, flowGatherTimes * tookMs))
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
