@@ -1,11 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { NodeFacts, PodFacts, WorkloadFacts } from '../src/inventory/cluster-facts.ts'
-import {
-  applyClusterChanges,
-  type ClusterChanges,
-  loadSyncedCluster,
-  type SyncTarget,
-} from '../src/inventory/cluster-sync.ts'
+import { loadSyncedCluster } from '../src/inventory/cluster-stored.ts'
+import { applyClusterChanges, type ClusterChanges, type SyncTarget } from '../src/inventory/cluster-sync.ts'
 import { useDatabase } from './support/database.ts'
 
 const t = useDatabase()
@@ -84,7 +80,10 @@ const pod = (name: string, more: Partial<PodFacts> = {}): PodFacts => ({
 })
 
 async function apply(changes: Partial<ClusterChanges>) {
-  return applyClusterChanges(t.db, undefined, target, await loadSyncedCluster(t.db, target), { ...nothing, ...changes })
+  return applyClusterChanges(t.db, undefined, target, await loadSyncedCluster(t.db, target.clusterId), {
+    ...nothing,
+    ...changes,
+  })
 }
 const base = {
   namespaces: { upsert: [{ uid: 'uid-ns', name: 'ns', labels: {} }], remove: [] },

@@ -218,3 +218,52 @@ export const insertContainers: Statement = {
       order by bk_pod_id, ord) n
     returning bk_pod_id`,
 }
+
+// ---- removals, and what follows from pods that came and went ----
+
+export const deleteWorkloads: Statement = {
+  name: 'sync-delete-workloads',
+  text: `delete from workload w using json_to_recordset($2) as i(kind text, id bigint)
+    where w.bk_cluster_id = $1 and w.kind = i.kind and w.id = i.id and w.origin = 'sync'
+      and not exists (select 1 from pod p where p.ref_id = w.id and p.ref_kind = w.kind)
+    returning w.*`,
+}
+export const deleteNamespaces: Statement = {
+  name: 'sync-delete-namespaces',
+  text: `delete from namespace n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
+      and not exists (select 1 from pod p where p.bk_namespace_id = n.id)
+      and not exists (select 1 from workload w where w.bk_namespace_id = n.id)
+    returning n.*`,
+}
+export const deleteNodes: Statement = {
+  name: 'sync-delete-nodes',
+  text: `delete from node n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
+      and not exists (select 1 from pod p where p.bk_node_id = n.id)
+    returning n.*`,
+}
+/** Synced workloads that only pods told of (no reflector of their kind), once their namespace is to go. */
+export const orphanedWorkloads: Statement = {
+  name: 'sync-orphaned-workloads',
+  text: `select kind, id from workload where bk_cluster_id = $1 and bk_namespace_id = any($2::bigint[]) and origin = 'sync'`,
+}
+export const deletePods: Statement = {
+  name: 'sync-delete-pods',
+  text: `delete from pod where bk_cluster_id = $1 and origin = 'sync' and uid = any($2::text[]) returning *`,
+}
+export const deleteContainersOf: Statement = {
+  name: 'sync-delete-containers-of',
+  text: `delete from container where bk_pod_id = any($1::bigint[]) returning *`,
+}
+/** has_pod follows the pods of these nodes, whoever wrote them. */
+export const flipNodes: Statement = {
+  name: 'sync-flip-nodes',
+  text: `with touched as (select id from node where id = any($1::bigint[]) order by id for no key update)
+    update node n set has_pod = not n.has_pod, last_time = $2, modifier = $3, valid_from = now()
+    from touched where n.id = touched.id and n.has_pod <> exists (select 1 from pod p where p.bk_node_id = n.id)
+    returning n.*`,
+}
+export const readPods: Statement = {
+  name: 'sync-read-pods',
+  text: `select p.*, (select coalesce(json_agg(c order by c.id), '[]') from container c where c.bk_pod_id = p.id) as containers
+    from pod p where p.id = any($1::bigint[]) order by p.id`,
+}

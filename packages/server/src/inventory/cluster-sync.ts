@@ -1,10 +1,19 @@
 /**
- * The inventory's side of sync: reads what is stored of one cluster, and writes a batch of changes in one transaction with
+ * The inventory's side of sync: writes a batch of changes in one transaction with
  * a fixed number of statements. Rows of other origins are parents at most; they are neither updated nor removed.
  */
 import type { Database, Queryable, Statement, Transaction } from '../store/database.ts'
 import { inFencedTransaction, type Lease } from '../store/lease.ts'
 import type { NamespaceFacts, NodeFacts, PodFacts, WorkloadFacts, WorkloadKey } from './cluster-facts.ts'
+import {
+  keyOf,
+  type StoredNode,
+  type StoredParent,
+  type StoredWorkload,
+  type SyncedCluster,
+  type WorkloadRow,
+  workloadKeyText,
+} from './cluster-stored.ts'
 import * as sql from './cluster-sync-sql.ts'
 import { type InventoryEvent, insertInventoryEvents, toInventoryEvent } from './inventory-log.ts'
 
@@ -18,18 +27,6 @@ export type SyncTarget = {
   readonly user: string
   /** The host of a node, by its addresses; made when there is none. In the order of the nodes. */
   readonly hostsOf: (nodes: readonly NodeFacts[]) => Promise<readonly number[]>
-}
-
-export type StoredParent = { readonly id: number; readonly synced: boolean }
-export type StoredNode = StoredParent & { readonly hostId: number }
-export type StoredWorkload = StoredParent & WorkloadKey
-
-/** What the inventory holds of the cluster: parents by name whatever their origin, pods of sync's own by uid. */
-export type SyncedCluster = {
-  readonly namespaces: ReadonlyMap<string, StoredParent>
-  readonly nodes: ReadonlyMap<string, StoredNode>
-  readonly workloads: ReadonlyMap<string, StoredWorkload>
-  readonly pods: Map<string, number>
 }
 
 export type ClusterChanges = {
@@ -56,112 +53,12 @@ export type ClusterChangeResult = {
   }
 }
 
-/** One text for a workload's key, for maps. */
-export function workloadKeyText(key: WorkloadKey): string {
-  return JSON.stringify([key.kind, key.namespace, key.name, key.cr_kind ?? '', key.cr_api_version ?? ''])
-}
-
-const loadNamespaces: Statement = {
-  name: 'sync-load-namespaces',
-  text: `select id, name, origin = 'sync' as synced from namespace where bk_cluster_id = $1`,
-}
-const loadNodes: Statement = {
-  name: 'sync-load-nodes',
-  text: `select id, name, bk_host_id, origin = 'sync' as synced from node where bk_cluster_id = $1`,
-}
-const loadWorkloads: Statement = {
-  name: 'sync-load-workloads',
-  text: `select id, kind, namespace, name, cr_kind, cr_api_version, origin = 'sync' as synced from workload where bk_cluster_id = $1`,
-}
-const loadPods: Statement = {
-  name: 'sync-load-pods',
-  text: `select id, uid from pod where bk_cluster_id = $1 and origin = 'sync' and uid is not null`,
-}
-
-type WorkloadRow = {
-  readonly id: number
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
-  readonly cr_kind: string | null
-  readonly cr_api_version: string | null
-}
-
-/** Reads what is stored of the cluster. */
-export async function loadSyncedCluster(db: Queryable, target: SyncTarget): Promise<SyncedCluster> {
-  const at = [target.clusterId]
-  const namespaces = await db.run<StoredParent & { name: string }>(loadNamespaces, at)
-  const nodes = await db.run<StoredParent & { name: string; bk_host_id: number }>(loadNodes, at)
-  const workloads = await db.run<StoredParent & WorkloadRow>(loadWorkloads, at)
-  const pods = await db.run<{ id: number; uid: string }>(loadPods, at)
-  return {
-    namespaces: new Map(namespaces.map(({ name, id, synced }) => [name, { id, synced }])),
-    nodes: new Map(nodes.map((node) => [node.name, { id: node.id, synced: node.synced, hostId: node.bk_host_id }])),
-    workloads: new Map(
-      workloads.map((row) => [workloadKeyText(keyOf(row)), { id: row.id, synced: row.synced, ...keyOf(row) }]),
-    ),
-    pods: new Map(pods.map(({ uid, id }) => [uid, id])),
-  }
-}
-
-function keyOf(row: WorkloadRow): WorkloadKey {
-  const { kind, namespace, name, cr_kind, cr_api_version } = row
-  return { kind, namespace, name, ...(cr_kind === null || cr_api_version === null ? {} : { cr_kind, cr_api_version }) }
-}
-
 /** A row as the upserts give it back. */
 type ChangedRow = Record<string, unknown> & {
   readonly change: 'create' | 'update' | 'same'
   readonly id: number
   readonly name: string
   readonly origin: string
-}
-
-const deleteWorkloads: Statement = {
-  name: 'sync-delete-workloads',
-  text: `delete from workload w using json_to_recordset($2) as i(kind text, id bigint)
-    where w.bk_cluster_id = $1 and w.kind = i.kind and w.id = i.id and w.origin = 'sync'
-      and not exists (select 1 from pod p where p.ref_id = w.id and p.ref_kind = w.kind)
-    returning w.*`,
-}
-const deleteNamespaces: Statement = {
-  name: 'sync-delete-namespaces',
-  text: `delete from namespace n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
-      and not exists (select 1 from pod p where p.bk_namespace_id = n.id)
-      and not exists (select 1 from workload w where w.bk_namespace_id = n.id)
-    returning n.*`,
-}
-const deleteNodes: Statement = {
-  name: 'sync-delete-nodes',
-  text: `delete from node n where n.bk_cluster_id = $1 and n.id = any($2::bigint[]) and n.origin = 'sync'
-      and not exists (select 1 from pod p where p.bk_node_id = n.id)
-    returning n.*`,
-}
-/** Synced workloads that only pods told of (no reflector of their kind), once their namespace is to go. */
-const orphanedWorkloads: Statement = {
-  name: 'sync-orphaned-workloads',
-  text: `select kind, id from workload where bk_cluster_id = $1 and bk_namespace_id = any($2::bigint[]) and origin = 'sync'`,
-}
-const deletePods: Statement = {
-  name: 'sync-delete-pods',
-  text: `delete from pod where bk_cluster_id = $1 and origin = 'sync' and uid = any($2::text[]) returning *`,
-}
-const deleteContainersOf: Statement = {
-  name: 'sync-delete-containers-of',
-  text: `delete from container where bk_pod_id = any($1::bigint[]) returning *`,
-}
-/** has_pod follows the pods of these nodes, whoever wrote them. */
-const flipNodes: Statement = {
-  name: 'sync-flip-nodes',
-  text: `with touched as (select id from node where id = any($1::bigint[]) order by id for no key update)
-    update node n set has_pod = not n.has_pod, last_time = $2, modifier = $3, valid_from = now()
-    from touched where n.id = touched.id and n.has_pod <> exists (select 1 from pod p where p.bk_node_id = n.id)
-    returning n.*`,
-}
-const readPods: Statement = {
-  name: 'sync-read-pods',
-  text: `select p.*, (select coalesce(json_agg(c order by c.id), '[]') from container c where c.bk_pod_id = p.id) as containers
-    from pod p where p.id = any($1::bigint[]) order by p.id`,
 }
 
 /**
@@ -330,30 +227,33 @@ class Batch {
         const bk_pod_id = ids.get(pod.uid)
         return bk_pod_id === undefined ? [] : pod.containers.map((container) => ({ ...container, bk_pod_id }))
       })
-    const stored = containersOf(({ uid }) => this.#pods.has(uid))
-    const writes: (readonly [Statement, unknown[]])[] = [
-      [
-        sql.deleteMissingContainers,
-        this.#values(stored.map(({ bk_pod_id, name }) => ({ bk_pod_id, name }))).slice(0, 2),
-      ],
-      [sql.updateContainers, this.#values(stored).slice(0, 4)],
-      [sql.insertContainers, this.#values(containersOf(() => true)).slice(0, 4)],
-    ]
-    for (const [statement, values] of stored.length === 0 ? writes.slice(2) : writes)
+    const write = async (statement: Statement, rows: readonly object[], parameters: number) => {
+      if (rows.length === 0) return
+      const values = this.#values(rows).slice(0, parameters)
       for (const row of await this.#tx.run<{ bk_pod_id: number }>(statement, values)) touched.add(row.bk_pod_id)
+    }
+    const stored = containersOf(({ uid }) => this.#pods.has(uid))
+    const names = stored.map(({ bk_pod_id, name }) => ({ bk_pod_id, name }))
+    await write(sql.deleteMissingContainers, names, 2)
+    await write(sql.updateContainers, stored, 4)
+    await write(
+      sql.insertContainers,
+      containersOf(() => true),
+      4,
+    )
     const isNew = new Set(inserted.map((row) => row.id))
-    for (const row of await this.#tx.run<Record<string, unknown> & { id: number }>(readPods, [[...touched]]))
+    for (const row of await this.#tx.run<Record<string, unknown> & { id: number }>(sql.readPods, [[...touched]]))
       this.#record('kube_pod', isNew.has(row.id) ? 'create' : 'update', row)
     return inserted
   }
 
   async #removePods(uids: readonly string[], touchedNodes: Set<number>): Promise<void> {
     if (uids.length === 0) return
-    const rows = await this.#tx.run<Record<string, unknown> & { id: number; bk_node_id: number }>(deletePods, [
+    const rows = await this.#tx.run<Record<string, unknown> & { id: number; bk_node_id: number }>(sql.deletePods, [
       this.#target.clusterId,
       uids,
     ])
-    const containers = await this.#tx.run<Record<string, unknown> & { bk_pod_id: number }>(deleteContainersOf, [
+    const containers = await this.#tx.run<Record<string, unknown> & { bk_pod_id: number }>(sql.deleteContainersOf, [
       rows.map((row) => row.id),
     ])
     for (const row of rows.sort((a, b) => a.id - b.id)) {
@@ -364,7 +264,7 @@ class Batch {
 
   async #flipNodes(touchedNodes: ReadonlySet<number>): Promise<void> {
     if (touchedNodes.size === 0) return
-    const rows = await this.#tx.run(flipNodes, [[...touchedNodes], this.#nowSeconds, this.#target.user])
+    const rows = await this.#tx.run(sql.flipNodes, [[...touchedNodes], this.#nowSeconds, this.#target.user])
     for (const row of rows) this.#record('kube_node', 'update', row)
   }
 
@@ -376,9 +276,11 @@ class Batch {
       return workload === undefined ? [] : [{ kind: workload.kind, id: workload.id }]
     })
     if (namespaceIds.length > 0)
-      workloads.push(...(await this.#tx.run<{ kind: string; id: number }>(orphanedWorkloads, [cluster, namespaceIds])))
+      workloads.push(
+        ...(await this.#tx.run<{ kind: string; id: number }>(sql.orphanedWorkloads, [cluster, namespaceIds])),
+      )
     if (workloads.length > 0)
-      for (const row of await this.#tx.run<Record<string, unknown>>(deleteWorkloads, [
+      for (const row of await this.#tx.run<Record<string, unknown>>(sql.deleteWorkloads, [
         cluster,
         JSON.stringify(workloads),
       ])) {
@@ -386,13 +288,13 @@ class Batch {
         this.#record('kube_workload', 'delete', row)
       }
     if (namespaceIds.length > 0)
-      for (const row of await this.#tx.run<Record<string, unknown>>(deleteNamespaces, [cluster, namespaceIds])) {
+      for (const row of await this.#tx.run<Record<string, unknown>>(sql.deleteNamespaces, [cluster, namespaceIds])) {
         this.#namespaces.delete(String(row.name))
         this.#record('kube_namespace', 'delete', row)
       }
     const nodeIds = changes.nodes.remove.flatMap((name) => this.#nodes.get(name)?.id ?? [])
     if (nodeIds.length > 0)
-      for (const row of await this.#tx.run<Record<string, unknown>>(deleteNodes, [cluster, nodeIds])) {
+      for (const row of await this.#tx.run<Record<string, unknown>>(sql.deleteNodes, [cluster, nodeIds])) {
         this.#nodes.delete(String(row.name))
         this.#record('kube_node', 'delete', row)
       }

@@ -1,6 +1,7 @@
 import type { V1ReplicaSet } from '@kubernetes/client-node'
 import type { PodFacts } from '../inventory/cluster-facts.ts'
-import { type ClusterChanges, type SyncedCluster, workloadKeyText } from '../inventory/cluster-sync.ts'
+import { type SyncedCluster, workloadKeyText } from '../inventory/cluster-stored.ts'
+import type { ClusterChanges } from '../inventory/cluster-sync.ts'
 import type { Reflector } from '../kube/index.ts'
 import { type DirtyParents, type ParentReflectors, parentChanges } from './dirty-parents.ts'
 import { bareWorkload, type ControllerLookup, deploymentFacts, workloadOf } from './mapping.ts'

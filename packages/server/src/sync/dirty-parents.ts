@@ -1,6 +1,7 @@
 import type { V1Deployment, V1Namespace, V1Node } from '@kubernetes/client-node'
 import type { WorkloadFacts, WorkloadKey } from '../inventory/cluster-facts.ts'
-import { type ClusterChanges, type SyncedCluster, workloadKeyText } from '../inventory/cluster-sync.ts'
+import { type SyncedCluster, workloadKeyText } from '../inventory/cluster-stored.ts'
+import type { ClusterChanges } from '../inventory/cluster-sync.ts'
 import type { Change, KubeObject, Reflector } from '../kube/index.ts'
 import { deploymentFacts, namespaceFacts, nodeFacts } from './mapping.ts'
 

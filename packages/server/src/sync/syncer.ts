@@ -5,14 +5,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { V1Pod, V1ReplicaSet } from '@kubernetes/client-node'
-import {
-  applyClusterChanges,
-  loadSyncedCluster,
-  refreshStatistics,
-  type SyncedCluster,
-  type SyncTarget,
-  workloadKeyText,
-} from '../inventory/cluster-sync.ts'
+import { loadSyncedCluster, type SyncedCluster, workloadKeyText } from '../inventory/cluster-stored.ts'
+import { applyClusterChanges, refreshStatistics, type SyncTarget } from '../inventory/cluster-sync.ts'
 import { orAborted } from '../kube/deadline.ts'
 import type { KubeClient, KubeObject, Reflector } from '../kube/index.ts'
 import type { Database } from '../store/database.ts'
@@ -94,7 +88,7 @@ export function createSyncer(options: SyncerOptions): Syncer {
     const start = await serverStart(db)
     if (databaseStart !== undefined && start !== databaseStart) backlog.forgetWritten()
     databaseStart = start
-    stored = await loadSyncedCluster(db, target)
+    stored = await loadSyncedCluster(db, target.clusterId)
   }
 
   /** Everything that the cluster holds and everything that is stored: whatever differs will be written. */
