@@ -136,6 +136,20 @@ test('claim, mark, replace, release: a fixed pool', async () => {
   expect((await send('GET', `/instances/${instance.id}`)).json.result).toMatchObject({ state: 'released' })
 })
 
+test.each([
+  ['fixed', {}],
+  ['scalable', { max_size: 1, idle_recycle_time: { reserved: -1, scaled: -1 } }],
+])('whoever waits for a full %s pool gets a fresh pod instead of an idle one that was shared', async (kind, more) => {
+  const id = `shared-${kind}`
+  await create({ id, size: 1, ...more })
+  await canBeHad(id, 1)
+  const shared = await claim({ pool: id, schedule_policy: 'shared', resources: { requests: { cpu: '1m' } } })
+  await release(shared)
+  const instance = await claim({ pool: id, timeout_ms: limitMs })
+  expect(instance.pod.uid).not.toBe(shared.pod.uid)
+  await isGone(shared)
+})
+
 test('requests that wait are served by pods that are made for them, and these are recycled when idle', async () => {
   await create({ id: 'grows', size: 0, max_size: 3, idle_recycle_time: { reserved: 0, scaled: 50_000 } })
   const instances = await Promise.all([1, 2, 3].map(() => claim({ pool: 'grows' })))

@@ -370,6 +370,57 @@ describe('pods that are idle for too long', () => {
   })
 })
 
+describe('room for whoever waits', () => {
+  const makeRoom = (pool: number) => holds.makeRoom(pool, 5)
+
+  test.each([
+    ['without an idle time', null],
+    ['before its idle time', 10_000],
+    ['never recycled', -1],
+  ])('is made of pods that were shared and that nobody is on: %s', async (_, idleSeconds) => {
+    const pool = await insertPool(t.db, 'p')
+    await ready(pod(pool, 'a', { idleSeconds }))
+    const instance = await claim('p', shared)
+    await t.db.query(
+      `insert into line (pool_id, waiter_id, seq, priority, replica, deadline)
+        values ($1, 'w', 1, 0, gen_random_uuid(), instance_now() + interval '1 minute')`,
+      [pool],
+    )
+    const counted = async () => (await holds.waiting()).get(pool)?.idleShared
+    expect([await counted(), await makeRoom(pool)]).toEqual([0, 0])
+    await service.release(instance.id)
+    expect([await counted(), await makeRoom(pool), await counted()]).toEqual([1, 1, 0])
+    expect(await retiredNames()).toEqual(['a room'])
+  })
+
+  test('takes no more than it is told to, those first that go soonest, and of no other pool', async () => {
+    const pool = await insertPool(t.db, 'p')
+    const other = await insertPool(t.db, 'q')
+    for (const [id, name, idleSeconds] of [
+      [pool, 'late', null],
+      [pool, 'soon', 100],
+      [other, 'other', null],
+    ] as const) {
+      await ready(pod(id, name, { idleSeconds }))
+      await claim(id === pool ? 'p' : 'q', { ...shared, resources: { requests: { cpu: '1' } } })
+    }
+    for (const id of (await column('select id from instance')) as string[]) await service.release(id)
+    expect(await holds.makeRoom(pool, 1)).toBe(1)
+    expect(await retiredNames()).toEqual(['soon room'])
+  })
+
+  test('leaves a pod to the tenant that may come back', async () => {
+    const apart = createInstanceService({ db: t.db, settings: { tenantAffinity: true, tenantReuseSeconds: 5_000 } })
+    const pool = await insertPool(t.db, 'p')
+    await ready(pod(pool, 'a'))
+    const instance = await apart.claim(readClaim({ pool: 'p', tenant: 'ann', timeout_ms: 0, ...shared }, service.newId))
+    if (instance.kind !== 'bound') throw new Error(instance.kind)
+    for (const { id } of instance.instances) await apart.release(id)
+    expect(await makeRoom(pool)).toBe(0)
+    apart.stop()
+  })
+})
+
 describe("a tenant's pods", () => {
   const keepFor = (seconds: number) =>
     createInstanceService({ db: t.db, settings: { tenantAffinity: true, tenantReuseSeconds: seconds } })
@@ -424,8 +475,8 @@ describe('steps that requests want', () => {
     await wait(8, 'e')
     expect(await holds.waiting()).toEqual(
       new Map([
-        [7, { requests: 4, steps: 3 }],
-        [8, { requests: 1, steps: 1 }],
+        [7, { requests: 4, steps: 3, idleShared: 0 }],
+        [8, { requests: 1, steps: 1, idleShared: 0 }],
       ]),
     )
     expect(await holds.takeSteps(7, 2)).toBe(2)

@@ -196,10 +196,28 @@ export const forgetRetired = {
   text: `delete from retired where gone_at < instance_now() - make_interval(secs => $1)`,
 }
 
+/** Shared once, nobody on it, and no tenant may come back to it: a shared pod without an idle time waits for one alone. */
+const isIdleShared = 's.eligible and s.instances = 0 and (s.recycle_at is null or s.idle_seconds > 0)'
+
+/** Those that would go soonest by themselves first. */
+export const makeRoom = {
+  name: 'holds-make-room',
+  text: `with idle as materialized (
+      select pod_uid from shared_pod s where s.pool_id = $1 and ${isIdleShared} order by s.recycle_at, s.pod_uid limit $2
+        for update skip locked),
+    taken as (
+      delete from shared_pod s using idle i where s.pod_uid = i.pod_uid and s.instances = 0
+        returning s.pod_uid, s.pool_id, s.pod_name, s.namespace)
+    insert into retired (pod_uid, pool_id, pod_name, namespace, reason)
+      select pod_uid, pool_id, pod_name, namespace, 'room' from taken on conflict do nothing
+      returning pod_uid`,
+}
+
 export const waiting = {
   name: 'holds-waiting',
-  text: `select pool_id, count(*) as requests, count(*) filter (where wants_step) as steps from line
-    where deadline > instance_now() group by pool_id`,
+  text: `select l.*, (select count(*) from shared_pod s where s.pool_id = l.pool_id and ${isIdleShared}) as idle_shared
+    from (select pool_id, count(*) as requests, count(*) filter (where wants_step) as steps from line
+      where deadline > instance_now() group by pool_id) l`,
 }
 
 /** First those that are served first. */

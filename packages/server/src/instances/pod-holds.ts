@@ -68,9 +68,14 @@ export function createPodHolds({ db, lease, match, onLost }: PodHoldsOptions): P
     async forgetRetired(olderThanSeconds) {
       await fenced((tx) => tx.run(sql.forgetRetired, [olderThanSeconds]))
     },
+    async makeRoom(poolId, limit) {
+      return (await fenced((tx) => tx.run(sql.makeRoom, [poolId, limit]))).length
+    },
     async waiting() {
-      const rows = await db.run<{ pool_id: number; requests: number; steps: number }>(sql.waiting)
-      return new Map(rows.map(({ pool_id: poolId, ...waiting }) => [poolId, waiting]))
+      const rows = await db.run<{ pool_id: number; requests: number; steps: number; idle_shared: number }>(sql.waiting)
+      return new Map(
+        rows.map(({ pool_id: poolId, idle_shared: idleShared, ...waiting }) => [poolId, { ...waiting, idleShared }]),
+      )
     },
     async takeSteps(poolId, limit) {
       return (await fenced((tx) => tx.run(sql.takeSteps, [poolId, limit]))).length

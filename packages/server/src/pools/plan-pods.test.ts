@@ -97,6 +97,34 @@ describe('what is held counts', () => {
   })
 })
 
+describe('pods that only shared instances can have', () => {
+  const used = () => pod({ isReady: true })
+  const failure = { code: 403, message: 'forbidden', isFinal: false, retryAt: now + 1_000 }
+  test('make room for requests that a full pool has no step for', () => {
+    const full = { pods: [used(), used(), used()], idleShared: 2 }
+    expect(acts(pool(), cluster({ ...full, steps: 1 }))).toEqual([{ kind: 'make-room', limit: 1 }])
+    expect(acts(pool(), cluster({ ...full, steps: 5 }))).toEqual([{ kind: 'make-room', limit: 2 }])
+    expect(acts(pool(), cluster(full))).toEqual([])
+  })
+
+  test('stay while the pool can grow, and while the cluster refuses deletions', () => {
+    expect(acts(pool(), cluster({ pods: [used(), used()], idleShared: 2, steps: 1 }))).toEqual([
+      { kind: 'take-steps', limit: 1 },
+    ])
+    const full = { pods: [used(), used(), used()], idleShared: 2, steps: 1 }
+    expect(acts(pool(), cluster({ ...full, failures: { delete: failure } }))).toEqual([])
+  })
+
+  test('of a fixed pool go as long as no pod is on its way', () => {
+    const fixed = pool({ scalable: false, size: 2, maxSize: 2 })
+    const fixedCluster = (pods: PodView[], waiting: number) =>
+      cluster({ pods, waiting, idleShared: 2, deployment: { ...deployment, replicas: 2 } })
+    expect(acts(fixed, fixedCluster([used(), used()], 1))).toEqual([{ kind: 'make-room', limit: 1 }])
+    expect(acts(fixed, fixedCluster([used(), pod({ isReady: false })], 1))).toEqual([])
+    expect(acts(fixed, fixedCluster([used(), used()], 0))).toEqual([])
+  })
+})
+
 describe('steps', () => {
   test('are one pod each, beside those within the size', () => {
     expect(acts(pool(), cluster({ steps: 1 }))).toEqual([

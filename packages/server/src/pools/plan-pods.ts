@@ -66,12 +66,29 @@ export function planPods(desired: PoolDesired, observed: PoolObserved, now: numb
     if (onDemand > 0) actions.push({ kind: 'create-pods', count: onDemand, isReserved: false })
     // Taken when it can be made: a request that came while the pool was full still has its step when there is room.
     if (steps > 0 && room > owed) actions.push({ kind: 'take-steps', limit: Math.min(steps, room - owed) })
+    actions.push(...makeRoom(observed, steps - Math.max(0, room - owed), now))
   }
   const nextStuck = living.reduce(
     (least, pod) => (stuckAt(pod) > now ? Math.min(least, stuckAt(pod)) : least),
     Infinity,
   )
   return [...actions, ...waits(now, trial, { retryAt: nextStuck })]
+}
+
+/**
+ * A fixed pool, whose pods Kubernetes replaces: whoever waits without a pod on its way gets one that was shared before,
+ * made anew.
+ */
+export function planRoom(desired: PoolDesired, observed: PoolObserved, now: number): PoolAction[] {
+  const replicas = observed.deployment?.replicas ?? 0
+  const ready = observed.pods.filter((pod) => pod.isReady).length
+  return desired.draining ? [] : makeRoom(observed, (observed.waiting ?? 0) - Math.max(0, replicas - ready), now)
+}
+
+/** @param unserved requests in line that no pod is on its way for */
+function makeRoom({ idleShared = 0, failures }: PoolObserved, unserved: number, now: number): PoolAction[] {
+  const limit = Math.min(idleShared, unserved)
+  return limit > 0 && mayTry(failures.delete, now) ? [{ kind: 'make-room', limit }] : []
 }
 
 /** Milliseconds that a pod has which was made for a request (pool API reference 5.2). */

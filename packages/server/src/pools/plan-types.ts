@@ -101,6 +101,8 @@ export type PoolObserved = {
   readonly steps?: number
   /** Requests in line. */
   readonly waiting?: number
+  /** Pods that only shared instances can have, with none on them, while requests wait. */
+  readonly idleShared?: number
   /** Steps that were taken and whose pods are not made yet. */
   readonly owed?: number
   /** Nobody can get a pod any more, and what exclusive instances have survives the Deployment. False: that is to be made so. */
@@ -169,6 +171,8 @@ export type PoolAction =
   | { readonly kind: 'create-pods'; readonly count: number; readonly isReserved: boolean }
   /** Takes steps that requests want, for good. */
   | { readonly kind: 'take-steps'; readonly limit: number }
+  /** Retires pods that only shared instances can have and that nobody is on: fresh ones take their places. */
+  | { readonly kind: 'make-room'; readonly limit: number }
   /** Nobody gets a pod any more; what exclusive instances have leaves the Deployment. */
   | { readonly kind: 'close-pool' }
   /** Retires those that nobody holds, and deletes them. */

@@ -1,4 +1,4 @@
-import { chooseVictims, deletePods, planPods, wantedReplicas } from './plan-pods.ts'
+import { chooseVictims, deletePods, planPods, planRoom, wantedReplicas } from './plan-pods.ts'
 import { settle, words } from './plan-settle.ts'
 import type {
   DeploymentView,
@@ -95,7 +95,8 @@ function planLiving(desired: PoolDesired, observed: PoolObserved, now: number): 
   const upkeep = planDeployment(desired, observed, living, now)
   // A change that was asked for is made before it is said to be under way; one that failed is said.
   if (isAsked && upkeep.length > 0) return upkeep
-  const pods = desired.scalable && !needsPatch(desired, observed, living) ? planPods(desired, observed, now) : []
+  const planOwn = desired.scalable ? planPods : planRoom
+  const pods = needsPatch(desired, observed, living) ? [] : planOwn(desired, observed, now)
   // A try that failed without an answer may have been carried out all the same: then nothing is left to be said of it.
   const { hpa: hpaFailure, deployment: patchFailure, ...others } = failures
   const open = {

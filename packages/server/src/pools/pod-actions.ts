@@ -23,6 +23,8 @@ export type PodActions = {
   /** Nobody gets a pod of the pool any more; what exclusive instances have leaves the Deployment, and survives it. */
   closePool(entry: PoolEntry): Promise<void>
   takeSteps(entry: PoolEntry, limit: number): Promise<void>
+  /** Retires pods that only shared instances could have; whoever reads the table has them deleted. */
+  makeRoom(entry: PoolEntry, limit: number): Promise<void>
 }
 
 export type PodActionsOptions = {
@@ -123,6 +125,11 @@ export function createPodActions({ steps, holds, deleter }: PodActionsOptions): 
       entry.steps = taken < limit ? 0 : Math.max(0, entry.steps - taken)
       entry.owed += taken
       entry.takes += 1
+    },
+
+    async makeRoom(entry, limit) {
+      const taken = await holds.makeRoom(entry.pool.seq, limit)
+      entry.idleShared = taken < limit ? 0 : entry.idleShared - taken
     },
   }
 }

@@ -34,6 +34,11 @@ export type PodHolds = {
   retiredAfter(after: number, limit: number): Promise<readonly RetiredPod[]>
   /** Forgets retired pods that have been gone for so many seconds. */
   forgetRetired(olderThanSeconds: number): Promise<void>
+  /**
+   * Retires at most `limit` pods of a pool that were shared, have nobody on them and are not kept for a tenant: they serve no
+   * exclusive instance any more, and a fresh pod does. How many there were.
+   */
+  makeRoom(poolId: number, limit: number): Promise<number>
   /** The requests in each pool's line, by pool. */
   waiting(): Promise<ReadonlyMap<number, Waiting>>
   /** Takes at most `limit` of a pool's wanted steps, for good; how many there were. */
@@ -79,6 +84,8 @@ export type Waiting = {
   readonly requests: number
   /** Those of them that still want a scale-up step. */
   readonly steps: number
+  /** Pods that `makeRoom` could take. */
+  readonly idleShared: number
 }
 
 export type HeldPod = PodName & { readonly instanceId: string; readonly isExclusive: boolean }
@@ -91,12 +98,13 @@ export type RetiredPod = PodName & {
 }
 
 /**
- * Why the controller retires a pod; releases have reasons of their own. `ownerless`: its Deployment is gone; `orphaned`: it
+ * Why the controller retires a pod; releases have reasons of their own. `room`: see `makeRoom`; `ownerless`: its Deployment is gone; `orphaned`: it
  * bears the marks of an instance that nobody knows.
  */
 export type RetiredReason =
   | 'shrunk'
   | 'unwanted'
+  | 'room'
   | 'stuck'
   | 'drained'
   | 'deleted'

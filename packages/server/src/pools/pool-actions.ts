@@ -218,6 +218,8 @@ export function createPoolActions(steps: PoolSteps, pods: PodActions): PoolActio
           return deletePods(entry, action.pods, action.reason)
         case 'take-steps':
           return pods.takeSteps(entry, action.limit)
+        case 'make-room':
+          return pods.makeRoom(entry, action.limit)
         case 'close-pool':
           return pods.closePool(entry)
       }

@@ -26,6 +26,8 @@ export type PoolEntry = {
   steps: number
   /** Requests in line, as last read. */
   waiting: number
+  /** Pods that were shared and that nobody is on, while requests wait, as last read. */
+  idleShared: number
   /** Steps that were taken and whose pods are not made yet. */
   owed: number
   /** How often steps were taken. */
@@ -77,6 +79,7 @@ export function createEntry(pool: Pool, template: PoolTemplate, namespace: strin
     surplus: 0,
     steps: 0,
     waiting: 0,
+    idleShared: 0,
     owed: 0,
     takes: 0,
     isClosed: false,
@@ -134,6 +137,7 @@ export function observe(entry: PoolEntry, seen: Seen, index: PodIndex): PoolObse
     detached,
     steps: entry.steps,
     waiting: entry.waiting,
+    idleShared: entry.idleShared,
     owed: entry.owed,
     isClosed: entry.isClosed,
     creating: entry.creating.size,

@@ -104,10 +104,11 @@ async function readLines({ holds, entries, wake }: PoolWorkOptions): Promise<voi
   for (const { entry, takes } of owing)
     if (entry.takes === takes) entry.owed = Math.min(entry.owed, lines.get(entry.pool.seq)?.requests ?? 0)
   for (const entry of entries.values()) {
-    const { steps = 0, requests = 0 } = lines.get(entry.pool.seq) ?? {}
-    const isNews = (entry.pool.scalable && steps > 0) || requests > 0 !== entry.waiting > 0
+    const { steps = 0, requests = 0, idleShared = 0 } = lines.get(entry.pool.seq) ?? {}
+    const isNews = (entry.pool.scalable && steps > 0) || requests > 0 !== entry.waiting > 0 || idleShared > 0
     entry.steps = entry.pool.scalable ? steps : 0
     entry.waiting = requests
+    entry.idleShared = idleShared
     if (isNews) wake(entry.pool.uid)
   }
 }
