@@ -4,6 +4,7 @@ import type { TSchema } from 'typebox'
  * Brings a nested value of a request into the form in which it is stored and answered (container API reference 1.2, 1.10,
  * 1.11): unknown members go, members with a zero value go unless the schema's `x-zero` says otherwise. Values of free form
  * (quantities, bare probe ports, claim templates) stay as they were sent. Expects a value that fits the schema, not null.
+ * What has its form already comes back itself, which most values have: nothing is copied then.
  */
 export type StoredForm = (value: unknown) => unknown
 
@@ -35,12 +36,14 @@ function compileArray(items: Schema): (value: readonly unknown[]) => unknown {
   const zero = zeroOf(items, element)
   return (value) => {
     if (element === undefined) return value.includes(null) ? value.map((v) => v ?? zero()) : value
-    const out = new Array<unknown>(value.length)
+    let out: unknown[] | undefined
     for (let i = 0; i < value.length; i += 1) {
       const v = value[i]
-      out[i] = v === null ? zero() : element(v)
+      const formed = v === null ? zero() : element(v)
+      if (formed !== v) out ??= value.slice(0, i)
+      out?.push(formed)
     }
-    return out
+    return out ?? value
   }
 }
 
@@ -79,18 +82,36 @@ function compileStructure(properties: Readonly<Record<string, Schema>>): (value:
   const names = new Map(members.map((member) => [member.name, member]))
   const written = members.filter((member) => member.write)
   return (value) => {
-    const out: Record<string, unknown> = {}
-    for (const name in value) {
+    const given = value as Readonly<Record<string, unknown>>
+    let out: Record<string, unknown> | undefined
+    for (const name in given) {
+      const v = given[name]
       const member = names.get(name)
-      if (member === undefined) continue
-      const given = (value as Record<string, unknown>)[name]
-      if (given === null || given === undefined) continue
-      if (!member.write && !member.keep && isZero(given)) continue
-      out[name] = member.form === undefined ? given : member.form(given)
+      if (member === undefined || v === null || v === undefined || (!member.write && !member.keep && isZero(v))) {
+        out ??= membersBefore(given, name)
+        continue
+      }
+      const formed = member.form === undefined ? v : member.form(v)
+      if (formed !== v) out ??= membersBefore(given, name)
+      if (out !== undefined) out[name] = formed
     }
-    for (const member of written) if (out[member.name] === undefined) out[member.name] = member.zero()
-    return out
+    for (const member of written) {
+      if ((out ?? given)[member.name] !== undefined) continue
+      out ??= { ...given }
+      out[member.name] = member.zero()
+    }
+    return out ?? given
   }
+}
+
+/** A copy of the members that come before this one. */
+function membersBefore(value: Readonly<Record<string, unknown>>, end: string): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const name in value) {
+    if (name === end) break
+    out[name] = value[name]
+  }
+  return out
 }
 
 /** Structures inside structures are pointers in the original, but for the ports that may also be written bare. */
@@ -129,25 +150,20 @@ export function memberForms(
 ): (value: object) => Readonly<Record<string, unknown>> {
   const forms = new Map(names.map((name) => [name, compile((schema as Schema).properties?.[name] ?? {})]))
   return (value) => {
-    if (isFormed(value as Readonly<Record<string, unknown>>, forms)) return value as Record<string, unknown>
+    const given = value as Readonly<Record<string, unknown>>
+    let isFormed = true
+    for (const name in given) {
+      const v = given[name]
+      const form = forms.get(name)
+      isFormed &&= v !== null && v !== undefined && forms.has(name) && (form === undefined || form(v) === v)
+      if (!isFormed) break
+    }
+    if (isFormed) return given
     const out: Record<string, unknown> = {}
     for (const [name, form] of forms) {
-      const given = (value as Record<string, unknown>)[name]
-      if (given !== undefined && given !== null) out[name] = form === undefined ? given : form(given)
+      const v = given[name]
+      if (v !== undefined && v !== null) out[name] = form === undefined ? v : form(v)
     }
     return out
   }
-}
-
-function isFormed(
-  value: Readonly<Record<string, unknown>>,
-  forms: ReadonlyMap<string, StoredForm | undefined>,
-): boolean {
-  for (const name in value) {
-    const given = value[name]
-    if (given === null || given === undefined || !forms.has(name)) return false
-    const form = forms.get(name)
-    if (form !== undefined && form(given) !== given) return false
-  }
-  return true
 }

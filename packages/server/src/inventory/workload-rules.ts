@@ -35,12 +35,13 @@ export function workloadKindOf(word: string): WorkloadKind {
 
 /** A workload of a request as it is stored; `change`: only what an update may change. */
 export function workloadForm(kind: WorkloadKind, workload: NewWorkload, change = false): NewWorkload {
-  const { name, ...members } = (change ? changeForms : newForms).get(kind)?.(workload) ?? {}
-  const stored = name ? { name, ...members } : members
-  const strategy = workload.rolling_update_strategy
-  const form = strategyForms.get(kind)
-  if (form === undefined || strategy === undefined || strategy === null) return stored
-  return { ...stored, rolling_update_strategy: form(strategy) as NewWorkload['rolling_update_strategy'] }
+  const formed: NewWorkload = (change ? changeForms : newForms).get(kind)?.(workload) ?? {}
+  const given = workload.rolling_update_strategy ?? undefined
+  const strategy = (given === undefined ? undefined : strategyForms.get(kind)?.(given)) as typeof given
+  const isStrategySame = strategy === undefined || strategy === formed.rolling_update_strategy
+  if (formed.name !== '' && isStrategySame) return formed
+  const { name, ...members } = formed
+  return { ...(name ? { name } : {}), ...members, ...(isStrategySame ? {} : { rolling_update_strategy: strategy }) }
 }
 
 /**
