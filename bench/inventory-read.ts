@@ -1,6 +1,5 @@
 import type { InventoryPage } from '@podyard/contract'
 import type pg from 'pg'
-import type { Pool as HttpPool } from 'undici'
 import { parseFilter } from '../packages/server/src/inventory/filter/parse.ts'
 import { cursorAfter } from '../packages/server/src/inventory/list-cursor.ts'
 import { filterTypes } from '../packages/server/src/inventory/list-fields.ts'
@@ -8,11 +7,12 @@ import { checkPage } from '../packages/server/src/inventory/list-page.ts'
 import { countSql, keptCountSql, type ListQuery, pageSql } from '../packages/server/src/inventory/list-sql.ts'
 import { textView } from '../packages/server/src/inventory/view-text.ts'
 import { fillInventory, million, onStage, type Sizes } from './inventory-stage.ts'
+import type { LoadClient } from './load-client.ts'
 import { type Bench, type BenchOptions, median, type Report, round } from './report.ts'
 
 /**
  * Lists of pods over HTTP beside the same SQL run directly by a program with the same driver, both one at a time and in
- * turn, so that a slow phase of the machine hits both. HTTP ends when the whole body is there, SQL when the driver has its
+ * turn, so that a slow phase of the machine hits both. HTTP ends when the whole body is there as text, SQL when the driver has its
  * rows. Every look asks for something else, so that nothing is answered from what the one before left behind.
  */
 export const bench: Bench = {
@@ -102,16 +102,11 @@ function sqlOf(look: Look): Sql {
   return pageSql(query, page, textView('pod').columns)
 }
 
-async function send(http: HttpPool, path: string, body: object): Promise<number> {
-  const answer = await http.request({
-    method: 'POST',
-    path: `/api/v3${path}`,
-    body: JSON.stringify(body),
-    headers: { 'content-type': 'application/json' },
-  })
-  const bytes = Buffer.from(await answer.body.arrayBuffer())
-  if (!bytes.subarray(0, 40).includes('"result":true')) throw new Error(`${path}: ${bytes.subarray(0, 500)}`)
-  return bytes.length
+/** The characters of the answer. */
+async function send(http: LoadClient, path: string, body: object): Promise<number> {
+  const { text } = await http.send('POST', `/api/v3${path}`, body)
+  if (!text.slice(0, 40).includes('"result":true')) throw new Error(`${path}: ${text.slice(0, 500)}`)
+  return text.length
 }
 
 async function clock(work: () => Promise<unknown>): Promise<number> {
@@ -127,7 +122,7 @@ const percentile = (values: readonly number[], share: number) =>
 const shortSqlMs = 2
 const mayAddMs = 1.5
 
-async function measure(options: BenchOptions, sizes: Sizes, sql: pg.Pool, http: HttpPool): Promise<Report> {
+async function measure(options: BenchOptions, sizes: Sizes, sql: pg.Pool, http: LoadClient): Promise<Report> {
   const rounds = options.quick ? 100 : 400
   const rows: string[][] = []
   const figures: Record<string, number> = {}
@@ -213,19 +208,17 @@ const caches = [
 ] as const
 
 /** Reads every pod, page by page, and looks at the memory of Podyard's process. */
-async function scanAll(http: HttpPool, { pods }: Sizes) {
+async function scanAll(http: LoadClient, { pods }: Sizes) {
   const before = await residentBytes(http)
   let most = before
   let rows = 0
   const startedAt = performance.now()
   for (let cursor = ''; ; ) {
-    const answer = await http.request({
-      method: 'POST',
-      path: '/api/v3/findmany/kube/pod',
-      body: JSON.stringify({ bk_biz_id: 1, page: { cursor, limit: 500 } }),
-      headers: { 'content-type': 'application/json' },
+    const { text } = await http.send('POST', '/api/v3/findmany/kube/pod', {
+      bk_biz_id: 1,
+      page: { cursor, limit: 500 },
     })
-    const { data } = (await answer.body.json()) as {
+    const { data } = JSON.parse(text) as {
       readonly data: { readonly info: readonly object[]; readonly next_cursor: string }
     }
     rows += data.info.length
@@ -237,8 +230,8 @@ async function scanAll(http: HttpPool, { pods }: Sizes) {
   return { rows, rowsPerSecond: (rows * 1000) / (performance.now() - startedAt), growthBytes: most - before }
 }
 
-async function residentBytes(http: HttpPool): Promise<number> {
-  const answer = await http.request({ method: 'GET', path: '/metrics' })
-  const found = /^process_resident_memory_bytes (\S+)$/m.exec(await answer.body.text())
+async function residentBytes(http: LoadClient): Promise<number> {
+  const { text } = await http.send('GET', '/metrics')
+  const found = /^process_resident_memory_bytes (\S+)$/m.exec(text)
   return Number(found?.[1])
 }

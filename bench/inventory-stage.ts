@@ -2,13 +2,13 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { Pool as HttpPool } from 'undici'
 import { startServerProcess } from '../e2e/support/server-process.ts'
+import { createLoadClient, type LoadClient } from './load-client.ts'
 
 /** A Podyard in a process of its own on an empty inventory, its database for bare SQL, and connections to both. */
 export type Stage = {
   readonly sql: pg.Pool
-  readonly http: HttpPool
+  readonly http: LoadClient
   /** Clients that work at once; both pools have as many connections. */
   readonly clients: number
 }
@@ -26,11 +26,11 @@ export async function onStage<T>(clients: number, work: (stage: Stage) => Promis
     max: clients,
   })
   sql.on('error', () => {})
-  const http = new HttpPool(server.url, { connections: clients })
+  const http = createLoadClient(server.url, clients)
   try {
     return await work({ sql, http, clients })
   } finally {
-    await http.close()
+    http.close()
     await sql.end()
     await server.stop()
     await rm(dir, { recursive: true, force: true })
@@ -39,18 +39,13 @@ export async function onStage<T>(clients: number, work: (stage: Stage) => Promis
 
 /** The `data` of an answer of the inventory; throws when it is a refusal. `path` is the one after /api/v3. */
 export async function call<T>(
-  http: HttpPool,
+  http: LoadClient,
   method: 'POST' | 'PUT' | 'DELETE',
   path: string,
   body: string,
 ): Promise<T> {
-  const answer = await http.request({
-    method,
-    path: `/api/v3${path}`,
-    body,
-    headers: { 'content-type': 'application/json' },
-  })
-  const { result, message, data } = (await answer.body.json()) as {
+  const answer = await http.send(method, `/api/v3${path}`, body)
+  const { result, message, data } = JSON.parse(answer.text) as {
     readonly result: boolean
     readonly message: string
     readonly data: T

@@ -7,8 +7,8 @@ export type Answer = { readonly status: number; readonly text: string }
  * needs. On a machine of two cores the generator's own CPU would otherwise be a good part of what is measured.
  */
 export type LoadClient = {
-  /** Sends when a connection is free, in the order of the calls. */
-  send(method: string, path: string, body?: object): Promise<Answer>
+  /** Sends when a connection is free, in the order of the calls. A text is the body as it is. */
+  send(method: string, path: string, body?: object | string): Promise<Answer>
   close(): void
 }
 
@@ -18,8 +18,9 @@ type Job = {
   readonly reject: (error: Error) => void
 }
 
-export function createLoadClient(url: string, connections: number, token: string): LoadClient {
+export function createLoadClient(url: string, connections: number, token?: string): LoadClient {
   const { hostname, port, host } = new URL(url)
+  const authorization = token === undefined ? '' : `authorization: Bearer ${token}\r\n`
   const free: Lane[] = []
   const lanes: Lane[] = []
   const waiting: Job[] = []
@@ -38,8 +39,8 @@ export function createLoadClient(url: string, connections: number, token: string
 
   return {
     send(method, path, body) {
-      const text = body === undefined ? '' : JSON.stringify(body)
-      const bytes = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+      const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
+      const bytes = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${authorization}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
       return new Promise((resolve, reject) => {
         const job = { bytes, resolve, reject }
         const lane = takeFree() ?? openLane()
