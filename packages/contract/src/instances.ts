@@ -107,6 +107,14 @@ export const InstanceClaimBody = Type.Object(
         }),
       ),
     ),
+    replace_lost: Type.Optional(
+      Nullable(
+        Type.Boolean({
+          description:
+            'When the instance is lost with its pod, claim another one in the same way: its id is that of the lost one with `:2`, then `:3`, ... Default false.',
+        }),
+      ),
+    ),
     timeout_ms: Type.Optional(
       Nullable(
         Type.Integer({

@@ -158,7 +158,7 @@ export async function startApp(
       cluster,
       poolChanges,
       match: instances.match,
-      onLost: instances.countLost,
+      onLost: instances.onLost,
       marker,
       template,
       logger,

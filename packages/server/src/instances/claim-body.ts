@@ -30,6 +30,7 @@ export function readClaim(body: unknown, newId: () => string): Claim {
     priority: integerOf(members, 'priority', -2_147_483_648, 2_147_483_647) ?? 0,
     leaseSeconds: integerOf(members, 'lease_seconds', 0, maxLeaseSeconds) ?? 0,
     timeoutMs: integerOf(members, 'timeout_ms', 0, maxTimeoutMs) ?? (count === undefined ? defaultTimeoutMs : 0),
+    ...(booleanOf(members, 'replace_lost') === true ? { replaceLost: true as const } : {}),
   }
   return {
     id: id ?? newId(),
@@ -37,6 +38,28 @@ export function readClaim(body: unknown, newId: () => string): Claim {
     requestId: requestId ?? null,
     bodyHash: requestId === undefined ? '' : hashOf(claim, id),
     ...claim,
+  }
+}
+
+/**
+ * The body that one instance of a claim is claimed by anew, without its ids. It waits for as long as a claim waits that says
+ * nothing of it.
+ */
+export function claimMembers({ selector, policy, ...claim }: Claim): object {
+  const where = { pool: 'pool', group: 'group', labels: 'pool_labels' } as const
+  const requests = {
+    ...(claim.cpuMillis > 0 ? { cpu: `${claim.cpuMillis}m` } : {}),
+    ...(claim.memoryBytes > 0 ? { memory: String(claim.memoryBytes) } : {}),
+  }
+  return {
+    [where[selector.kind]]:
+      selector.kind === 'pool' ? selector.pool : selector.kind === 'group' ? selector.group : selector.keys,
+    schedule_policy: policy,
+    ...(policy === 'shared' ? { resources: { requests } } : {}),
+    labels: claim.labels,
+    tenant: claim.tenant,
+    priority: claim.priority,
+    lease_seconds: claim.leaseSeconds,
   }
 }
 
@@ -147,6 +170,12 @@ function integerOf(members: Members, name: string, least: number, most: number):
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
     throw refuse(name, `must be an integer from ${least} to ${most}`)
+  return value
+}
+
+function booleanOf(members: Members, name: string): boolean | undefined {
+  const value = members[name] ?? undefined
+  if (value !== undefined && typeof value !== 'boolean') throw refuse(name, 'must be true or false')
   return value
 }
 

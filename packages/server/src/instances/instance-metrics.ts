@@ -6,6 +6,8 @@ export type InstanceMetrics = {
   /** One claim came to its end, so many milliseconds after it came. */
   claimed(claim: Claim, outcome: ClaimOutcome, tookMs: number): void
   released(state: string, count: number): void
+  /** What became of a lost instance that was to be replaced. */
+  replaced(result: 'replaced' | 'given_up'): void
   /** Clients of this process that wait in line. */
   waiting(count: number): void
 }
@@ -30,6 +32,11 @@ export function createInstanceMetrics(metrics: Metrics): InstanceMetrics {
     secondBuckets,
   )
   const ended = metrics.counter('podyard_instances_ended_total', 'Instances that ended, by how', ['state'])
+  const replacements = metrics.counter(
+    'podyard_instance_replacements_total',
+    'Lost instances that were to be replaced: replaced, or given up',
+    ['result'],
+  )
   const line = metrics.gauge('podyard_claims_waiting', 'Claims that wait in line through this process')
 
   // Children are looked up once: a look-up by labels costs more than the addition.
@@ -55,6 +62,7 @@ export function createInstanceMetrics(metrics: Metrics): InstanceMetrics {
       }
     },
     released: (state, count) => states.get(state)?.inc(count),
+    replaced: (result) => replacements.inc({ result }),
     waiting: (count) => line.set(count),
   }
 }

@@ -17,6 +17,7 @@ import { findInstances } from './instance-read.ts'
 import { createKeyedGrouping } from './keyed-grouping.ts'
 import { createLineKeeper } from './line-keeper.ts'
 import type { PodMarker } from './pod-marker.ts'
+import { createReplacements } from './replacements.ts'
 import { createSelectorCache } from './selector-cache.ts'
 
 /** The use cases of instances. */
@@ -33,8 +34,8 @@ export type InstanceService = {
   list(query: InstanceQuery): Promise<InstanceList>
   /** Pods of these pools may have become ready: whoever waits for them is served. Call it after the commit. */
   match(poolIds: readonly number[]): void
-  /** Counts instances that the pool controller ended, since their pods were lost. */
-  countLost(count: number): void
+  /** The pool controller ended so many instances, since their pods were lost. Call it after the commit. */
+  onLost(count: number): void
   /** What a process does each second: deadlines, what closed, what a wake-up missed. */
   sweep(): Promise<void>
   /** Heartbeats, sweeps, and the ear for other replicas, until the signal aborts. */
@@ -119,6 +120,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
   })
   let isStopping = false
   let alone = 0
+  let rounds = 0
 
   const hints: Hints = new Map()
   const ready = createGrouping<ReadyClaim, Instance | undefined>({
@@ -152,6 +154,9 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     maxInFlight: 1,
   })
 
+  const newId = () => randomUUIDv7()
+  const replacements = createReplacements({ db: deps.db, claim, newId, onDone: metrics.replaced, onError })
+
   /** Ends what was not kept alive. Every process does it: none needs to lead, and the statement looks again. */
   async function lapse(): Promise<void> {
     for (;;) {
@@ -159,6 +164,13 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
       await Promise.all(ids.map((id) => ends.add({ id, state: 'expired', reason: 'its lease ran out' })))
       if (ids.length < lapsedAtOnce) return
     }
+  }
+
+  async function everySecond(): Promise<void> {
+    await lapse()
+    if (!isStopping) await replacements.work()
+    rounds += 1
+    if (rounds % replacementSweepRounds === 0) await replacements.sweep()
   }
 
   /** Claims of one kind; a request id that comes twice among them is looked at once more for each repeat. */
@@ -207,7 +219,7 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
 
   async function claim(asked: Claim, client?: Client): Promise<ClaimOutcome> {
     const arrivedAt = performance.now()
-    const outcome = await settle(asked, client, arrivedAt)
+    const outcome = await replacements.keep(asked, () => settle(asked, client, arrivedAt))
     metrics.claimed(asked, outcome, performance.now() - arrivedAt)
     return outcome
   }
@@ -273,13 +285,16 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
     },
     list: (query) => listInstances(deps.db, query),
     match: (poolIds) => line.match(poolIds),
-    countLost: (count) => metrics.released('lost', count),
+    onLost(count) {
+      metrics.released('lost', count)
+      replacements.work().catch(onError)
+    },
     async sweep() {
       await line.sweep()
-      await lapse()
+      await everySecond()
     },
-    run: (signal) => line.run(signal, lapse),
-    newId: () => randomUUIDv7(),
+    run: (signal) => line.run(signal, everySecond),
+    newId,
     async standDown() {
       isStopping = true
       await line.standDown()
@@ -295,6 +310,8 @@ export function createInstanceService(deps: InstanceDeps): InstanceService {
   }
 }
 
+/** Seconds between two sweeps of wishes for replacements. */
+const replacementSweepRounds = 60
 /** Leases that are ended in one round of the sweep. */
 const lapsedAtOnce = 1_000
 

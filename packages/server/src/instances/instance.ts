@@ -35,6 +35,8 @@ export type Claim = {
   readonly leaseSeconds: number
   /** How long to wait in line; 0: not at all. */
   readonly timeoutMs: number
+  /** Claim anew what is lost with its pod. */
+  readonly replaceLost?: true
 }
 
 export const instanceStates = ['running', 'released', 'expired', 'lost'] as const
@@ -117,6 +119,19 @@ export type ClaimOutcome =
 /** The ids of a batch: the first one's, then the same with -2, -3, ... So all of them are known with the first. */
 export function batchIds(first: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => (i === 0 ? first : `${first}-${i + 1}`))
+}
+
+/** As `instanceIdPattern` says. */
+const maxInstanceIdLength = 128
+
+/**
+ * The id of the instance that takes the place of a lost one: the same with `:2`, then `:3`, ... undefined where that is too
+ * long for an id.
+ */
+export function replacementId(id: string): string | undefined {
+  const [, base = id, number = '1'] = /^(.+):([1-9]\d{0,8})$/.exec(id) ?? []
+  const next = `${base}:${Number(number) + 1}`
+  return next.length <= maxInstanceIdLength ? next : undefined
 }
 
 /** How often a lease should be kept alive: at half its time. 0: there is none. */

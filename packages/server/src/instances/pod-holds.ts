@@ -4,6 +4,7 @@ import { inFencedTransaction, type Lease } from '../store/lease.ts'
 import { inTransaction } from '../store/transaction.ts'
 import { endInstancesNow } from './instance-end.ts'
 import * as sql from './pod-holds-sql.ts'
+import { markForReplacement } from './replacements.ts'
 
 export type PodHoldsOptions = {
   readonly db: Database
@@ -124,13 +125,17 @@ async function writeStates(
 async function loseInstances(tx: Transaction, pods: readonly string[], reason: string): Promise<number> {
   if (pods.length === 0) return 0
   const lost = await tx.run<{ id: string }>(sql.instancesOn, [pods])
-  if (lost.length > 0)
-    await endInstancesNow(
-      tx,
-      lost.map(({ id }) => ({ id, state: 'lost', reason })),
-      // Of no effect: nobody comes back to a pod that is lost.
-      { tenantAffinity: false, tenantReuseSeconds: -1 },
-    )
+  if (lost.length === 0) return 0
+  const ended = await endInstancesNow(
+    tx,
+    lost.map(({ id }) => ({ id, state: 'lost', reason })),
+    // Of no effect: nobody comes back to a pod that is lost.
+    { tenantAffinity: false, tenantReuseSeconds: -1 },
+  )
+  await markForReplacement(
+    tx,
+    ended.map(({ id }) => id),
+  )
   return lost.length
 }
 

@@ -64,7 +64,18 @@ export async function moveClock(db: Queryable, seconds: number): Promise<void> {
 }
 
 const tables = [
-  ...['instance', 'instance_past', 'request', 'waiter', 'line', 'replica', 'ready', 'shared_pod', 'retired'],
+  ...[
+    'instance',
+    'instance_past',
+    'request',
+    'waiter',
+    'line',
+    'replica',
+    'ready',
+    'shared_pod',
+    'retired',
+    'replacement',
+  ],
   ...['instance_clock', 'event', 'pool_event', 'pool', 'container', 'pod'],
 ]
 
