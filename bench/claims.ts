@@ -272,7 +272,7 @@ async function onSimulator(stage: ClaimStage, { quick }: BenchOptions, add: Add)
 async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): Promise<void> {
   await makePools(stage, [
     { id: 'refill', size: 300 },
-    { id: 'sharing', size: 50 },
+    { id: 'sharing', size: 50, cpu: '2', memory: '4Gi' },
   ])
   await readyPods(stage, 350)
   const all: Claim[] = []
@@ -309,14 +309,16 @@ async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): 
   await checkLedger(stage, all, add)
 }
 
-async function makePools(stage: ClaimStage, pools: readonly { readonly id: string; readonly size: number }[]) {
+type BenchPool = { readonly id: string; readonly size: number; readonly cpu?: string; readonly memory?: string }
+
+/** Their pods are small unless it is said, so that the nodes have room for all that are ever claimed: nobody releases one. */
+async function makePools(stage: ClaimStage, pools: readonly BenchPool[]) {
   const { status, text } = await stage.http.send('POST', '/serverless/v1/podpools', {
-    pools: pools.map(({ id, size }) => ({
+    pools: pools.map(({ id, size, cpu = '100m', memory = '256Mi' }) => ({
       id,
       size,
       image: 'runtime-manager:v1',
-      // Small, so that the nodes have room for all that are ever claimed: nobody releases one.
-      resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '100m', memory: '256Mi' } },
+      resources: { requests: { cpu, memory }, limits: { cpu, memory } },
     })),
   })
   if (status !== 200) throw new Error(`the pools were refused: ${status} ${text}`)

@@ -6,6 +6,7 @@ import { filterTypes } from '../packages/server/src/inventory/list-fields.ts'
 import { checkPage } from '../packages/server/src/inventory/list-page.ts'
 import { countSql, keptCountSql, type ListQuery, pageSql } from '../packages/server/src/inventory/list-sql.ts'
 import { textView } from '../packages/server/src/inventory/view-text.ts'
+import { measureExport } from './inventory-export.ts'
 import { fillInventory, million, onStage, type Sizes } from './inventory-stage.ts'
 import type { LoadClient } from './load-client.ts'
 import { type Bench, type BenchOptions, median, type Report, round } from './report.ts'
@@ -13,15 +14,16 @@ import { type Bench, type BenchOptions, median, type Report, round } from './rep
 /**
  * Lists of pods over HTTP beside the same SQL run directly by a program with the same driver, both one at a time and in
  * turn, so that a slow phase of the machine hits both. HTTP ends when the whole body is there as text, SQL when the driver has its
- * rows. Every look asks for something else, so that nothing is answered from what the one before left behind.
+ * rows. Every look asks for something else, so that nothing is answered from what the one before left behind. At the end all
+ * of it is read by cursor, and exported.
  */
 export const bench: Bench = {
   describe: 'lists of pods over HTTP beside the same SQL run directly, among a million pods and two million containers',
   run: (options) =>
-    onStage(2, async ({ sql, http }) => {
+    onStage(2, async ({ sql, http, url }) => {
       const sizes: Sizes = options.quick ? { ...million, pods: 50_000, workloads: 500, nodes: 200 } : million
       await fillInventory(sql, sizes, options.progress)
-      return measure(options, sizes, sql, http)
+      return measure(options, sizes, sql, http, url)
     }),
 }
 
@@ -122,7 +124,13 @@ const percentile = (values: readonly number[], share: number) =>
 const shortSqlMs = 2
 const mayAddMs = 1.5
 
-async function measure(options: BenchOptions, sizes: Sizes, sql: pg.Pool, http: LoadClient): Promise<Report> {
+async function measure(
+  options: BenchOptions,
+  sizes: Sizes,
+  sql: pg.Pool,
+  http: LoadClient,
+  url: string,
+): Promise<Report> {
   const rounds = options.quick ? 100 : 400
   const rows: string[][] = []
   const figures: Record<string, number> = {}
@@ -183,6 +191,14 @@ async function measure(options: BenchOptions, sizes: Sizes, sql: pg.Pool, http: 
     `all ${scan.rows.toLocaleString('en')} pods by cursor: ${figures.scan_rows_per_s.toLocaleString('en')} rows/s, Podyard grew by ${figures.scan_growth_mb} MB`,
     ...Array(6).fill(''),
   ])
+  const exported = await measureExport(url)
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20)
+  figures.export_seconds = round(exported.seconds, 1)
+  figures.export_growth_mb = mib(exported.mostBytes - exported.earlyBytes)
+  rows.push([
+    `podyard export: ${mib(exported.fileBytes).toLocaleString('en')} MB in ${figures.export_seconds} s, ${mib(exported.earlyBytes)} MB resident after a tenth, ${mib(exported.mostBytes)} MB at most`,
+    ...Array(6).fill(''),
+  ])
   return {
     columns: ['list', 'SQL, ms', 'HTTP, ms', 'HTTP beside SQL', 'SQL p99', 'HTTP p99', 'KB'],
     rows,
@@ -191,6 +207,7 @@ async function measure(options: BenchOptions, sizes: Sizes, sql: pg.Pool, http: 
       { name: 'ratio', figure: worst, atMost: 1.5 },
       { name: 'p99_ms', figure: worstP99, atMost: 30 },
       { name: 'scan_growth_mb', figure: figures.scan_growth_mb, atMost: 100 },
+      { name: 'export_growth_mb', figure: figures.export_growth_mb, atMost: 100 },
     ],
   }
 }

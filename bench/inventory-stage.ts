@@ -9,6 +9,8 @@ import { createLoadClient, type LoadClient } from './load-client.ts'
 export type Stage = {
   readonly sql: pg.Pool
   readonly http: LoadClient
+  /** Where Podyard listens. */
+  readonly url: string
   /** Clients that work at once; both pools have as many connections. */
   readonly clients: number
 }
@@ -28,7 +30,7 @@ export async function onStage<T>(clients: number, work: (stage: Stage) => Promis
   sql.on('error', () => {})
   const http = createLoadClient(server.url, clients)
   try {
-    return await work({ sql, http, clients })
+    return await work({ sql, http, url: server.url, clients })
   } finally {
     http.close()
     await sql.end()
