@@ -101,11 +101,12 @@ const shared = (pool: string): ClaimBody => ({
   resources: { requests: { cpu: '1m', memory: '1Mi' } },
 })
 
-async function alone(stage: ClaimStage, body: ClaimBody, count: number): Promise<Claim[]> {
+/** @param pauseMs between an answer and the next claim */
+async function alone(stage: ClaimStage, body: ClaimBody, count: number, pauseMs = 5): Promise<Claim[]> {
   const claims: Claim[] = []
   for (let i = 0; i < count; i += 1) {
     claims.push(await claim(stage.http, body))
-    await delay(5)
+    await delay(pauseMs)
   }
   return claims
 }
@@ -282,7 +283,9 @@ async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): 
   }
   note(await alone(stage, exclusive('refill'), 100))
   await readyPods(stage, 350)
-  add(part(stage, 'alone', note(await alone(stage, exclusive('refill'), 200)), { key: 'alone', p50: 3, p99: 10 }))
+  // 100 claims a second would be what the control plane can refill at most: no client would be alone there.
+  const quiet = note(await alone(stage, exclusive('refill'), 200, 100))
+  add(part(stage, 'alone', quiet, { key: 'alone', p50: 3, p99: 10 }))
   const slowest: number[] = []
   for (let i = 0; i < (quick ? 2 : 5); i += 1) {
     await readyPods(stage, 350)
