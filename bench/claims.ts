@@ -307,6 +307,9 @@ async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): 
   })
   const cold = claims.filter((c) => c.status === 200 && !c.warm).length
   add({ ...refill, limits: [...refill.limits, ['refill_45_cold', cold, 0]] })
+  await readyPods(stage, 350)
+  await marksWritten(stage, all)
+  await delay(2_000)
   const sharedClaims = note(await openLoop(stage.http, { perSecond: 500, seconds, body: () => shared('sharing') }))
   add(part(stage, '500/s shared, without labels', sharedClaims, { key: 'shared_500', p50: 5, p99: 20 }))
   await checkLedger(stage, all, add)
