@@ -119,7 +119,7 @@ async function onDatabase(stage: ClaimStage, { quick, long, progress }: BenchOpt
   const seconds = quick ? 5 : 60
   const all: Claim[] = []
   const note = (claims: Claim[]) => {
-    all.push(...claims)
+    for (const one of claims) all.push(one)
     return claims
   }
   try {
@@ -278,7 +278,7 @@ async function onCluster(stage: ClaimStage, { quick }: BenchOptions, add: Add): 
   await readyPods(stage, 350)
   const all: Claim[] = []
   const note = (claims: Claim[]) => {
-    all.push(...claims)
+    for (const one of claims) all.push(one)
     return claims
   }
   note(await alone(stage, exclusive('refill'), 100))
