@@ -137,13 +137,13 @@ test('claim, mark, replace, release: a fixed pool', async () => {
 })
 
 test.each([
-  ['fixed', {}],
-  ['scalable', { max_size: 1, idle_recycle_time: { reserved: -1, scaled: -1 } }],
+  ['fixed', { size: 1 }],
+  ['scalable', { size: 0, max_size: 1, idle_recycle_time: { reserved: -1, scaled: -1 } }],
 ])('whoever waits for a full %s pool gets a fresh pod instead of an idle one that was shared', async (kind, more) => {
   const id = `shared-${kind}`
-  await create({ id, size: 1, ...more })
-  await canBeHad(id, 1)
-  const shared = await claim({ pool: id, schedule_policy: 'shared', resources: { requests: { cpu: '1m' } } })
+  await create({ id, ...more })
+  const part = { schedule_policy: 'shared', resources: { requests: { cpu: '1m' } } }
+  const shared = await claim({ pool: id, timeout_ms: limitMs, ...part })
   await release(shared)
   const instance = await claim({ pool: id, timeout_ms: limitMs })
   expect(instance.pod.uid).not.toBe(shared.pod.uid)

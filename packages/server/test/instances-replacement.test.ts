@@ -165,6 +165,20 @@ test('a claim that gets nothing, or is a repeat, leaves no wish; others are swep
   expect(await wishes()).toEqual([])
 })
 
+test('the wish of a client that went away stays until it is swept: something may have been bound', async () => {
+  const replica = startReplica()
+  await insertPool(t.db, 'p')
+  const client = new AbortController()
+  const left = replica.claim({ pool: 'p', id: 'x', replace_lost: true, timeout_ms: 60_000 }, client.signal)
+  await untilWaiting(t.db, 1)
+  client.abort()
+  expect(await left).toMatchObject({ kind: 'refused', refusal: { kind: 'left' } })
+  expect(await wishes()).toEqual(['x'])
+  await moveClock(t.db, 7_201)
+  for (let second = 0; second < 60; second += 1) await replica.service.sweep()
+  expect(await wishes()).toEqual([])
+})
+
 test('the wish is true or false', async () => {
   const replica = startReplica()
   await insertPool(t.db, 'p')

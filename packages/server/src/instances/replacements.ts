@@ -74,6 +74,8 @@ export function createReplacements(options: {
       const noted = await db.run<{ instance_id: string }>(note, [ids, JSON.stringify(claimMembers(claim))])
       // When it throws, nobody knows what was bound: the rows are swept, or of use.
       const outcome = await bind()
+      // What was bound as the client went away stays where an id of its own finds it.
+      if (outcome.kind === 'refused' && outcome.refusal.kind === 'left') return outcome
       const bound = outcome.kind === 'bound' ? new Set(outcome.instances.map(({ id }) => id)) : new Set<string>()
       const vain = noted.map((row) => row.instance_id).filter((id) => !bound.has(id))
       if (vain.length > 0) await db.run(forget, [vain])
