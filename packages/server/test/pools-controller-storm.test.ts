@@ -181,8 +181,8 @@ describe('pods that are made and cannot start', () => {
     stop()
     if (what === 'readiness') expect(made).toBeLessThanOrEqual(podsEach * 1.1)
     else {
-      // One on trial at a time, and its deletion.
-      for (const span of seen) expect(span.requests).toBeLessThanOrEqual(2 * (triesIn(span) + 1))
+      // One on trial at a time, and its deletion. A timer may end a little early: counted over all of them.
+      expect(total(seen).requests).toBeLessThanOrEqual(2 * triesIn(total(seen)))
       // Before it is known that they fail some are made anew, more of them on a busy machine; a storm is thousands.
       expect(made).toBeLessThanOrEqual(podsEach * 5 + triesIn(whole))
       expect(text).toMatch(/podyard_pool_pods_lost_total [1-9]/)

@@ -55,7 +55,9 @@ export function planPods(desired: PoolDesired, observed: PoolObserved, now: numb
   if (desired.draining) return actions
   const trial = onTrial(observed, living, now)
   const current = living.length + observed.creating
-  const mayCreate = trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - current)
+  // One on trial that has just ended is still there: how long the next one waits is known when it has been retired.
+  const mayCreate =
+    trial === undefined ? observed.mayCreate : Math.min(observed.mayCreate, 1 - current - finished.length)
   const missing = Math.max(0, kept - current)
   if (mayTry(observed.failures.pods, now) && mayTry(observed.failures.start, now)) {
     const reserved = Math.min(missing, mayCreate)

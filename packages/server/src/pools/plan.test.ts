@@ -413,6 +413,8 @@ describe('a scalable pool', () => {
     expect(at(later, [pod({ ...owned, readySince: later - 500 })])).toEqual([
       { kind: 'create-pods', count: 2, isReserved: true },
     ])
+    // The one that was to show it has ended as well: the next one waits until that has been counted.
+    expect(at(later, [pod({ ...owned, isFinished: true, isReady: false })])).toEqual([])
   })
   test('deletes one pod to see whether that is possible again', () => {
     const finished = pods(3, { ...owned, isFinished: true, isReady: false })

@@ -98,16 +98,25 @@ export function createPodDeleter({ steps, pods, entryBySeq, onGone, stopping }: 
   }
 
   function take(pod: Retiree): void {
+    const isNews = !items.has(pod.uid)
     const item = { pod, seenAt: now(), isSent: false }
     items.set(pod.uid, item)
     const entry = entryBySeq(pod.poolId)
     entry?.held.delete(pod.uid)
+    const there = seen(pod)
     // One that is gone already would be kept in mind for ever.
-    if (entry !== undefined && seen(pod) !== undefined) {
+    if (entry !== undefined && there !== undefined) {
+      // Before the pool is looked at again: its next pod waits for it.
+      if (isNews && pod.reason === 'finished') tellLost(entry, there)
       entry.retired.add(pod.uid)
       steps.wake(entry.pool.uid)
     }
     send(item)
+  }
+
+  function tellLost(entry: PoolEntry, pod: V1Pod): void {
+    const { name, createdAt, trouble } = toPodView(pod)
+    if (now() - createdAt < youngMs) steps.lost(entry, `pod ${name} ended: ${trouble ?? 'nothing says why'}`)
   }
 
   function send(item: Item): void {
@@ -148,7 +157,6 @@ export function createPodDeleter({ steps, pods, entryBySeq, onGone, stopping }: 
 
   async function remove(lane: Lane, item: Item): Promise<void> {
     const { uid, name, namespace, reason } = item.pod
-    const before = seen(item.pod)
     let isThere = true
     const isDone = await steps.attempt(lane, 'delete', async () => {
       try {
@@ -174,9 +182,6 @@ export function createPodDeleter({ steps, pods, entryBySeq, onGone, stopping }: 
     const names = lane.told.get(reason)
     if (names === undefined) lane.told.set(reason, [name])
     else names.push(name)
-    const view = before === undefined ? undefined : toPodView(before)
-    if (reason === 'finished' && view !== undefined && now() - view.createdAt < youngMs)
-      steps.lost(entry, `pod ${name} ended: ${view.trouble ?? 'nothing says why'}`)
     steps.wake(entry.pool.uid)
   }
 
