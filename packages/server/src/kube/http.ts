@@ -63,6 +63,9 @@ const defaultTimeoutMs = 30_000
 const retryBackoff = { baseMs: 100, maxMs: 5_000 }
 const maxTries = 5
 
+/** What a watch may be behind before the server has to wait: it takes what came in some milliseconds at a time. */
+const watchBytes = 4 * 1024 * 1024
+
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
 
 /** @throws KubeConfigError when the configuration cannot be used (address, certificates) */
@@ -97,6 +100,7 @@ export function createHttp(config: KubeConfig, options: HttpOptions = {}): KubeH
             signal,
             headersTimeout: idleTimeoutMs,
             bodyTimeout: idleTimeoutMs,
+            ...(kind === 'watches' ? { highWaterMark: watchBytes } : {}),
           }),
           signal,
         )

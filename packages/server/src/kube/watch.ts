@@ -1,10 +1,18 @@
+import { sleep } from './deadline.ts'
 import type { HttpRequest, KubeHttp } from './http.ts'
 import { createLineSplitter } from './lines.ts'
 import { collectionPath } from './paths.ts'
+import { createSpecSharing } from './shared-specs.ts'
 import { errorFromStatus } from './status.ts'
-import { KubeError, type KubeObject, type Resource, type WatchEvent, type WatchOptions } from './types.ts'
+import { KubeError, type KubeObject, type Resource, resources, type WatchEvent, type WatchOptions } from './types.ts'
 
 const defaultIdleTimeoutMs = 90_000
+/**
+ * Where events come thicker than this, what comes in the next moments is read together: each read of its own is a wake-up
+ * of this process and half a dozen turns through sockets and streams. One event alone waits for nothing.
+ */
+const thickMs = 100
+const restMs = 20
 /**
  * How long the server keeps one watch: this and up to as much again, so that many watches do not end together, and so
  * that a load balancer's limit on old connections is seldom met.
@@ -39,17 +47,25 @@ export async function* watchObjects<T extends KubeObject>(
   }
   const stream = await http.open(request, { signal, idleTimeoutMs: options.idleTimeoutMs ?? defaultIdleTimeoutMs })
   const splitter = createLineSplitter()
+  const parse =
+    resource.plural === resources.pods.plural ? createSpecSharing() : (line: string): unknown => JSON.parse(line)
   const chunks = stream[Symbol.asyncIterator]()
+  let takenAt = -Infinity
+  let isThick = false
   try {
     for (;;) {
+      if (isThick) await sleep(restMs, signal)
       const chunk = await chunks.next().catch((error: unknown) => {
         throw http.streamError(request, error, signal)
       })
       // A proxy may end a broken stream as if it were whole; what was cut off comes again on the next watch.
       if (chunk.done) return
+      const now = performance.now()
+      isThick = now - takenAt < thickMs
+      takenAt = now
       for (const line of splitter.push(chunk.value)) {
         signal.throwIfAborted()
-        const event = parseWatchEvent<T>(line)
+        const event = toWatchEvent<T>(parseLine(line, parse))
         if (event !== undefined) yield event
       }
     }
@@ -72,14 +88,18 @@ export function withoutManagedFieldsText(line: string): string {
   return end < 0 || (next >= 0 && next < end) ? line : line.slice(0, from) + line.slice(end + 1)
 }
 
-/** One line of a watch. Undefined for an event type that we do not know: servers may add some. */
-export function parseWatchEvent<T extends KubeObject>(line: string): WatchEvent<T> | undefined {
-  let event: { readonly type?: unknown; readonly object?: KubeObject }
+function parseLine(line: string, parse: (line: string) => unknown): RawEvent {
   try {
-    event = JSON.parse(withoutManagedFieldsText(line))
+    return parse(withoutManagedFieldsText(line)) as RawEvent
   } catch {
     throw new Error('the watch sent a line that is not JSON')
   }
+}
+
+type RawEvent = { readonly type?: unknown; readonly object?: KubeObject }
+
+/** Undefined for an event type that we do not know: servers may add some. */
+function toWatchEvent<T extends KubeObject>(event: RawEvent): WatchEvent<T> | undefined {
   switch (event.type) {
     case 'ADDED':
     case 'MODIFIED':

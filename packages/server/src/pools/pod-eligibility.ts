@@ -3,7 +3,7 @@ import type { Reflector } from '../kube/types.ts'
 import { poolUidOfPod, toPodView } from './observed.ts'
 import { isMarked, readyPodOf, takesPods } from './pod-facts.ts'
 import type { KnownPod, PodHolds, PodName, PodState } from './pod-holds.ts'
-import { createPodTeller } from './pod-teller.ts'
+import { createPodTeller, type Haste } from './pod-teller.ts'
 import { handsOut } from './pool.ts'
 import type { PoolEntry } from './pool-entry.ts'
 
@@ -71,8 +71,13 @@ export function createPodEligibility(options: EligibilityOptions): PodEligibilit
 
   const teller = createPodTeller({ holds: options.holds, stateOf, onTold, onError: options.onError, signal })
   const add = (uid: string) => {
+    if (hasTakenOver) teller.add(uid, hasteOf(tracked.get(uid)))
+  }
+
+  function hasteOf(pod: Tracked | undefined): Haste {
     // What could be had so far may not any more.
-    if (hasTakenOver) teller.add(uid, tracked.get(uid)?.told === 'ready')
+    if (pod?.told === 'ready') return 'urgent'
+    return (options.entryByUid(pod?.poolUid ?? '')?.waiting ?? 0) > 0 ? 'awaited' : 'none'
   }
 
   function stateOf(uid: string): PodState | undefined {

@@ -13,10 +13,13 @@ export type PodTellerOptions = {
   readonly signal: AbortSignal
 }
 
+/** `urgent`: the pod must not be had any more. `awaited`: somebody waits for a pod of its pool. */
+export type Haste = 'urgent' | 'awaited' | 'none'
+
 /** Gathers pods whose state may have changed, and tells the states of many in one transaction. */
 export type PodTeller = {
-  /** Soon: at once when it has been quiet, else with the next batch, which comes sooner for what is urgent. */
-  add(uid: string, isUrgent?: boolean): void
+  /** At once when it has been quiet, else with the next batch, which comes the sooner the greater the haste. */
+  add(uid: string, haste?: Haste): void
   /** Something is waiting or under way for this pod. */
   isBusyWith(uid: string): boolean
   /** Resolves when all that was added before is told (or given up because of the signal), whatever is added meanwhile. */
@@ -32,12 +35,16 @@ type Settler = {
 }
 
 /**
- * Between two batches, four times as long as the last one took: a burst of pods that become ready is a few transactions,
- * the fewer the more the machine has to do, and a single one waits for nothing. (1,000 pods in 12 s on two busy cores: at
- * 10 ms always, half a second of CPU more, in the database and here.) A pod that must not be had any more waits no longer
- * than the least.
+ * Between two batches, so many times as long as the last one took: a burst of pods that become ready is a few transactions,
+ * the fewer the more the machine has to do, and a single one waits for nothing.
  */
-const rest = { leastMs: 10, mostMs: 100, timesTaken: 4 }
+const rests: Readonly<Record<Haste, { readonly timesTaken: number; readonly mostMs: number }>> = {
+  urgent: { timesTaken: 0, mostMs: 0 },
+  awaited: { timesTaken: 4, mostMs: 100 },
+  none: { timesTaken: 20, mostMs: 300 },
+}
+const leastRestMs = 10
+const hastes: readonly Haste[] = ['none', 'awaited', 'urgent']
 /** Pods in one transaction at most. */
 const maxBatch = 1_000
 const maxWaitMs = 5_000
@@ -50,7 +57,8 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
   let batchEnd = Promise.withResolvers<void>()
   let running: Promise<void> | undefined
   let failures = 0
-  let hasUrgent = false
+  /** The greatest of what has been added since the last batch. */
+  let haste: Haste = 'none'
   let hurry: AbortController | undefined
 
   signal.addEventListener('abort', () => hurry?.abort(), { once: true })
@@ -72,7 +80,7 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
     while (waiting.size > 0 && !signal.aborted) {
       const batch = takeBatch()
       underWay = new Set(batch)
-      hasUrgent = false
+      haste = 'none'
       const startedAt = performance.now()
       const states = batch.map(options.stateOf).filter((state) => state !== undefined)
       try {
@@ -82,6 +90,7 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
         for (const state of states) options.onTold(state)
       } catch (error) {
         for (const uid of batch) waiting.add(uid)
+        haste = 'urgent'
         for (const settler of settlers)
           if (settler.underWay === underWay) {
             settler.underWay = undefined
@@ -94,13 +103,19 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
         batchEnd.resolve()
         batchEnd = Promise.withResolvers()
       }
-      const longMs = Math.min(rest.mostMs, rest.timesTaken * (performance.now() - startedAt))
-      await pause(rest.leastMs)
-      if (longMs > rest.leastMs && !hasUrgent && !signal.aborted) {
-        hurry = new AbortController()
-        await sleep(longMs - rest.leastMs, hurry.signal).catch(() => {})
-        hurry = undefined
-      }
+      await rest(performance.now() - startedAt)
+    }
+  }
+
+  async function rest(takenMs: number): Promise<void> {
+    const begin = performance.now()
+    while (!signal.aborted) {
+      const { timesTaken, mostMs } = rests[haste]
+      const leftMs = begin + Math.max(leastRestMs, Math.min(mostMs, timesTaken * takenMs)) - performance.now()
+      if (leftMs <= 0) return
+      hurry = new AbortController()
+      await sleep(leftMs, hurry.signal).catch(() => {})
+      hurry = undefined
     }
   }
 
@@ -118,11 +133,11 @@ export function createPodTeller(options: PodTellerOptions): PodTeller {
   }
 
   return {
-    add(uid, isUrgent = false) {
+    add(uid, wanted = 'none') {
       waiting.add(uid)
-      if (isUrgent) {
-        hasUrgent = true
-        hurry?.abort()
+      if (hastes.indexOf(wanted) > hastes.indexOf(haste)) {
+        haste = wanted
+        hurry?.abort(haste)
       }
       void start()
     },

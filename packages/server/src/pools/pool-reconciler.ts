@@ -32,7 +32,7 @@ const maxRounds = 6
  * Milliseconds between two writes of nothing but how many pods are ready: while a pool fills, or pods are claimed and made
  * anew, that changes with each of them.
  */
-const countRestMs = 200
+const countRestMs = 500
 
 /** Plans and performs until nothing is left to do for a pool now. Rejects only for what the database does. */
 export function createReconciler(options: ReconcilerOptions) {
