@@ -31,7 +31,7 @@ const namespace = 'default'
  * Pods that Podyard, and the bare client, make and take away before the clock starts: a controller runs for weeks, and what
  * is measured is not how its code is compiled.
  */
-const warmUpPods = 100
+const warmUpPods = 500
 const adminToken = randomBytes(16).toString('hex')
 const run = promisify(execFile)
 const bareClient = fileURLToPath(new URL('./fill-bare.ts', import.meta.url))

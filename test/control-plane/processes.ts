@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { constants, setPriority } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlPlaneError } from './control-plane-error.ts'
@@ -94,6 +95,26 @@ export async function launch(runDir: string, name: Component, program: string, a
   renameSync(draft, pidFile(runDir, name))
   child.on('error', () => {})
   child.unref()
+}
+
+/** Lets every other process go first where a machine has too much to do. Does nothing where that cannot be said. */
+export async function yieldToOthers(runDir: string): Promise<void> {
+  for (const name of components) {
+    const pid = runningPid(runDir, name)
+    if (pid === undefined) continue
+    try {
+      // Each component is a session, and where sessions share the machine by turns, nice counts only within one.
+      writeFileSync(`/proc/${pid}/autogroup`, String(constants.priority.PRIORITY_BELOW_NORMAL))
+      // The kernel takes no more than ten of these a second.
+      await delay(150)
+    } catch {
+      try {
+        setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+      } catch {
+        // It has ended, which is found elsewhere.
+      }
+    }
+  }
 }
 
 /** Sends a signal to the component's process; false when it does not run. */

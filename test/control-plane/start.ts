@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, constants, mkdtemp, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,7 +23,7 @@ import { type ControlPlane, openControlPlane } from './control-plane.ts'
 import { ControlPlaneError } from './control-plane-error.ts'
 import { freePort, launchUntilReady } from './launch.ts'
 import { claimName, clusterObjects, maxNodes, node, type Placed } from './objects.ts'
-import { type Component, endAll, launch, logTails, runningPid } from './processes.ts'
+import { type Component, endAll, launch, logTails, runningPid, yieldToOthers } from './processes.ts'
 import { claimRunDir, emptyRunDir, type State, startGuard, withRunDirLock, writeState } from './run-dir.ts'
 
 export type StartOptions = BinaryOptions & {
@@ -33,12 +33,17 @@ export type StartOptions = BinaryOptions & {
   readonly qps?: Qps
   /** false: nobody plays the kubelets; nodes stay NotReady and pods Pending. Default true. */
   readonly kwok?: boolean
-  /** Where data, logs and credentials go. Default: a throw-away folder, removed by `stop`. */
+  /** Where data, logs and credentials go. Default: a throw-away folder, in memory where there is room, removed by `stop`. */
   readonly runDir?: string
   /** More arguments of kube-apiserver, such as `--max-requests-inflight`. */
   readonly apiServerArgs?: readonly string[]
   /** true: etcd answers only when its data is on the disk. Default false; a killed process loses nothing either way. */
   readonly fsync?: boolean
+  /**
+   * true: it goes last where the machine has too much to do, as if it had machines of its own. Default false. What restarts
+   * later has forgotten it.
+   */
+  readonly yields?: boolean
   /** Ends everything when this process dies, however it dies. Default true. */
   readonly guard?: boolean
 }
@@ -60,7 +65,9 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
   const kwok = options.kwok ?? true
   const wanted: readonly Component[] = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
   const binaries = await provideBinaries(kwok ? [...wanted, 'kwok'] : wanted, options)
-  const runDir = temporary ? await mkdtemp(join(tmpdir(), 'podyard-cp-')) : resolve(options.runDir ?? '')
+  const runDir = temporary
+    ? await mkdtemp(join(await throwAwayRoot(options.fsync ?? false), 'podyard-cp-'))
+    : resolve(options.runDir ?? '')
   await claimRunDir(runDir)
   return withRunDirLock(runDir, { progress, signal }, async () => {
     await emptyRunDir(runDir)
@@ -82,6 +89,25 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
       throw new ControlPlaneError(`${message}\nThe logs in ${join(runDir, 'log')} end with:\n${logs}`, { cause: error })
     }
   })
+}
+
+const memoryFolder = '/dev/shm'
+/** Twice what etcd may ever take by default; logs are small. */
+const memoryBytes = 4 * 1024 ** 3
+
+/**
+ * etcd has a disk of its own in a cluster that is looked after. Where it shares one with a PostgreSQL that is measured, each
+ * commit waits for the file system to write etcd's pages as well, whether etcd asks for that or not.
+ */
+async function throwAwayRoot(fsync: boolean): Promise<string> {
+  if (fsync) return tmpdir()
+  try {
+    await access(memoryFolder, constants.W_OK)
+    const { bavail, bsize } = await statfs(memoryFolder)
+    return bavail * bsize >= memoryBytes ? memoryFolder : tmpdir()
+  } catch {
+    return tmpdir()
+  }
 }
 
 type Programs = Readonly<Record<Component, string>>
@@ -138,6 +164,7 @@ async function startComponents(plan: Plan): Promise<State> {
   } finally {
     api.close()
   }
+  if (plan.yields === true) await yieldToOthers(runDir)
   progress(`up after ${since()}: ${plan.nodes} nodes; limits of controller manager and scheduler: ${qps}`)
   const apiServer = { program: programs['kube-apiserver'], args: apiArgs(apiPort) }
   const { nodes, kwok, temporary } = plan
