@@ -1,17 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  type Claim,
-  type ClaimBody,
-  claim,
-  closedLoop,
-  openLoop,
-  quantile,
-  type Timed,
-  windows,
-} from './claims-load.ts'
+import { type Claim, type ClaimBody, claim, closedLoop, openLoop, quantile } from './claims-load.ts'
+import { type Add, bareRow, type Part, part, report } from './claims-report.ts'
 import { type ClaimStage, onClaimStage, until } from './claims-stage.ts'
 import { startStock } from './claims-stock.ts'
-import { type Bench, type BenchOptions, median, type Report, round } from './report.ts'
+import { type Bench, type BenchOptions, median, round } from './report.ts'
 
 /**
  * Claims over HTTP: alone, 300 at once, in an open loop at several rates, in a batch, and as many as there can be; with pods
@@ -39,64 +31,6 @@ export const bench: Bench = {
     return report(parts)
   },
 }
-
-/** One line of the table, and what it is held to. */
-type Part = { readonly row: readonly string[]; readonly limits: readonly (readonly [string, number, number])[] }
-type Add = (part: Part) => void
-
-function report(parts: readonly Part[]): Report {
-  const limits = parts.flatMap((part) => part.limits.map(([name, figure, atMost]) => ({ name, figure, atMost })))
-  return {
-    columns: ['load', 'claims', 'p50 ms', 'p99 ms', 'commit p99', 'slowest ms', 'a second', 'not bound', 'cold'],
-    rows: parts.map((part) => part.row),
-    figures: Object.fromEntries(limits.map(({ name, figure }) => [name, figure])),
-    limits,
-  }
-}
-
-/** What a load may take; p99 comes on top of what a bare commit took at its p99 in the same time. */
-type Limits = { readonly key: string; readonly p50: number; readonly p99: number }
-
-/** What a load came to. Figures of a long one are those of its worst ten seconds. */
-function part({ commits }: ClaimStage, name: string, claims: readonly Claim[], limits?: Limits): Part {
-  const from = Math.min(...claims.map(({ at }) => at))
-  const to = Math.max(...claims.map(({ at, ms }) => at + ms))
-  const seconds = (to - from) / 1_000
-  // One client alone makes a hundred claims in ten seconds: the p99 of those would be their slowest.
-  const isWindowed = seconds > 15 && claims.length / seconds > 20
-  const worst = worstOf(claims, isWindowed)
-  const commitP99 = worstOf(commits.between(from, to), isWindowed).p99
-  const refused = claims.filter((c) => c.status !== 200).length
-  return {
-    row: [
-      name,
-      claims.length.toLocaleString('en'),
-      worst.p50.toFixed(1),
-      worst.p99.toFixed(1),
-      commitP99.toFixed(1),
-      Math.max(...claims.map(({ ms }) => ms)).toFixed(0),
-      Math.round(claims.length / seconds).toLocaleString('en'),
-      String(refused),
-      String(claims.filter((c) => c.status === 200 && !c.warm).length),
-    ],
-    limits:
-      limits === undefined
-        ? []
-        : [
-            [`${limits.key}_p50_ms`, round(worst.p50), limits.p50],
-            [`${limits.key}_p99_ms`, round(worst.p99), round(limits.p99 + commitP99)],
-            [`${limits.key}_refused`, refused, 0],
-          ],
-  }
-}
-
-function worstOf(timed: readonly Timed[], isWindowed: boolean): { readonly p50: number; readonly p99: number } {
-  const ms = timed.map((one) => one.ms)
-  return isWindowed ? windows(timed) : { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99) }
-}
-
-/** A line that has a figure to hold and nothing else to tell. */
-const bareRow = (...cells: readonly string[]) => [...cells, ...Array<string>(9 - cells.length).fill('')]
 
 const exclusive = (pool: string): ClaimBody => ({ pool })
 const shared = (pool: string): ClaimBody => ({
