@@ -209,8 +209,8 @@ async function onSimulator(stage: ClaimStage, { quick }: BenchOptions, add: Add)
 }
 
 /**
- * Pods that do not mind where they are: with the built-in template and the spread over nodes that pools have by default the
- * control plane makes half as many, and 45 a second are all that two cores can do.
+ * Pods that do not mind where they are. With the built-in template and the spread over nodes that pools have by default 45 a
+ * second are all that a control plane can make anew on two cores.
  */
 const anywhere = '{"podAntiAffinity":{}}'
 
