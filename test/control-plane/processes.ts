@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { constants, setPriority } from 'node:os'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ControlPlaneError } from './control-plane-error.ts'
@@ -97,7 +97,7 @@ export async function launch(runDir: string, name: Component, program: string, a
   child.unref()
 }
 
-/** Lets every other process go first where a machine has too much to do. Does nothing where that cannot be said. */
+/** Lets every other process go first where a machine has too much to do. Does nothing where the kernel does not know of it. */
 export async function yieldToOthers(runDir: string): Promise<void> {
   for (const name of components) {
     const pid = runningPid(runDir, name)
@@ -108,11 +108,7 @@ export async function yieldToOthers(runDir: string): Promise<void> {
       // The kernel takes no more than ten of these a second.
       await delay(150)
     } catch {
-      try {
-        setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
-      } catch {
-        // It has ended, which is found elsewhere.
-      }
+      // A kernel without it; or the component has ended, which is found elsewhere.
     }
   }
 }
