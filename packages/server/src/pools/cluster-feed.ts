@@ -23,6 +23,8 @@ export type ClusterFeedOptions = {
   /** A pod of the pool ended before it was ever ready, and Podyard did not delete it. */
   readonly onLost: (entry: PoolEntry, why: string) => void
   readonly wake: (poolUid: string) => void
+  /** Nothing is to be done at once: the Deployment of a fixed pool makes its pods. */
+  readonly wakeLazily: (poolUid: string) => void
   readonly now: () => number
 }
 
@@ -58,13 +60,19 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
     options.wake(entry.pool.uid)
   }
 
+  function wakeForPods({ pool }: PoolEntry): void {
+    if (pool.scalable) options.wake(pool.uid)
+    else options.wakeLazily(pool.uid)
+  }
+
   function onReplicaSet(before: V1ReplicaSet | undefined, after: V1ReplicaSet | undefined): void {
     const object = after ?? before
     const poolUid = object === undefined || !isHere(object) ? undefined : poolUidOfReplicaSet(object)
     if (poolUid === undefined) return
     if (after !== undefined) index.putReplicaSet(after)
     else if (before !== undefined) index.removeReplicaSet(before)
-    if (options.entryByUid(poolUid) !== undefined) options.wake(poolUid)
+    const entry = options.entryByUid(poolUid)
+    if (entry !== undefined) wakeForPods(entry)
   }
 
   function onPod(before: V1Pod | undefined, after: V1Pod | undefined): void {
@@ -96,7 +104,7 @@ export function startClusterFeed(options: ClusterFeedOptions): ClusterFeed {
       const uid = before?.metadata?.uid ?? ''
       for (const uids of [entry.deleting, entry.retired, entry.held]) uids.delete(uid)
     }
-    options.wake(entry.pool.uid)
+    wakeForPods(entry)
   }
 
   const unsubscribe = [

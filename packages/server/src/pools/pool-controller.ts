@@ -93,6 +93,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       },
       concurrency: tuning.concurrency,
       restMs: tuning.restMs,
+      longRestMs: tuning.fixedRestMs,
       backoff,
       random,
       now,
@@ -223,6 +224,7 @@ export function createPoolController(deps: PoolControllerDeps): PoolController {
       entryById: (id) => entries.get(uidsById.get(id) ?? ''),
       onLost: steps.lost,
       wake: queue.add,
+      wakeLazily: queue.addLazily,
       now,
     })
 

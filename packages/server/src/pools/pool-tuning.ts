@@ -15,6 +15,11 @@ export type PoolControllerTuning = {
   readonly concurrency: number
   /** Milliseconds between two looks at one pool: a burst of events is one look. */
   readonly restMs: number
+  /**
+   * The same where nothing was told but how the pods of a fixed pool fare: its Deployment makes them, and all that is left
+   * to do is to count them.
+   */
+  readonly fixedRestMs: number
   /** Milliseconds between two looks at everything. */
   readonly resyncMs: number
   /** What was written to the cluster and has not shown up in a reflector for so many milliseconds is given up. */
@@ -29,6 +34,7 @@ export const defaultTuning: PoolControllerTuning = {
   maxWrites: 16,
   concurrency: 64,
   restMs: 15,
+  fixedRestMs: 100,
   resyncMs: 30_000,
   phantomMs: 30_000,
   retry: defaultRetry,

@@ -15,6 +15,7 @@ function start(process: (key: string) => Promise<void>, concurrency = 2) {
     process,
     concurrency,
     restMs: 10,
+    longRestMs: 50,
     backoff: { baseMs: 100, maxMs: 1_000 },
     onError: (key) => errors.push(key),
     random: () => 0,
@@ -56,6 +57,29 @@ test.each([
   queue.add('a')
   await vi.advanceTimersByTimeAsync(1_000)
   expect(runs).toEqual([0, next])
+})
+
+test('lazy adds alone wait for the long rest, and any other add brings the run forward', async () => {
+  const runs: number[] = []
+  const { queue } = start(async () => {
+    runs.push(Date.now())
+    // Told while it runs, as an event may come at any time.
+    if (runs.length === 1) queue.addLazily('a')
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  })
+  queue.addLazily('a')
+  await vi.advanceTimersByTimeAsync(2)
+  expect(queue.isAtRest('a')).toBe(false)
+  await vi.advanceTimersByTimeAsync(78)
+  expect(queue.isAtRest('a')).toBe(true)
+  expect(runs).toEqual([0, 51])
+  queue.addLazily('a')
+  queue.add('a')
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(runs).toEqual([0, 51, 80])
+  queue.addLazily('a')
+  await vi.advanceTimersByTimeAsync(0)
+  expect(runs).toEqual([0, 51, 80, 1_080])
 })
 
 test('no more keys at once than allowed', async () => {

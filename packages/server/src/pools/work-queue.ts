@@ -7,6 +7,8 @@ import { type Backoff, backoffMs } from '../kube/backoff.ts'
 export type WorkQueue = {
   /** Soon; at once when the key has rested. */
   add(key: string): void
+  /** For news that nobody waits for: at once when the key has rested for `longRestMs`. */
+  addLazily(key: string): void
   /** Not before this time (milliseconds since the epoch), and earlier when something else asks for it. */
   addAt(key: string, time: number): void
   /** Nobody works on it, and nothing asks for it now. */
@@ -27,6 +29,8 @@ export type WorkQueueOptions = {
    * run that took long (a large pool, a busy machine) is followed by four times as long a rest, up to ten times this.
    */
   readonly restMs: number
+  /** The same where nothing but lazy adds ask for the next run. */
+  readonly longRestMs: number
   readonly backoff: Backoff
   readonly onError: (key: string, error: unknown) => void
   /** In [0, 1). */
@@ -42,6 +46,10 @@ type Item = {
   wantedAt: number
   /** Not before this, whoever asks. */
   restUntil: number
+  /** Not before this for who asks lazily. */
+  longRestUntil: number
+  /** Was asked for lazily since its last run began. */
+  isWantedLazily: boolean
   failures: number
   timer: NodeJS.Timeout | undefined
 }
@@ -56,7 +64,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   function itemOf(key: string): Item {
     let item = items.get(key)
     if (item === undefined) {
-      item = { isRunning: false, isReady: false, wantedAt: Infinity, restUntil: 0, failures: 0, timer: undefined }
+      item = {
+        isRunning: false,
+        isReady: false,
+        wantedAt: Infinity,
+        restUntil: 0,
+        longRestUntil: 0,
+        isWantedLazily: false,
+        failures: 0,
+        timer: undefined,
+      }
       items.set(key, item)
     }
     return item
@@ -98,6 +115,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     item.isReady = false
     item.isRunning = true
     item.wantedAt = Infinity
+    item.isWantedLazily = false
     running += 1
     const startedAt = options.now()
     try {
@@ -105,6 +123,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       item.failures = 0
       const now = options.now()
       item.restUntil = now + Math.min(10 * options.restMs, Math.max(options.restMs, 4 * (now - startedAt)))
+      item.longRestUntil = now + options.longRestMs
     } catch (error) {
       options.onError(key, error)
       const waitMs = backoffMs(options.backoff, item.failures, options.random()) + options.backoff.baseMs
@@ -114,6 +133,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     }
     item.isRunning = false
     running -= 1
+    if (item.isWantedLazily) item.wantedAt = Math.min(item.wantedAt, item.longRestUntil)
     if (items.get(key) === item) {
       if (isRunning) schedule(key, item)
     } else clearTimeout(item.timer)
@@ -124,9 +144,14 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   return {
     add: (key) => want(key, options.now()),
     addAt: want,
+    addLazily(key) {
+      const item = itemOf(key)
+      item.isWantedLazily = true
+      want(key, item.isRunning ? Infinity : Math.max(options.now(), item.longRestUntil))
+    },
     isAtRest(key) {
       const item = items.get(key)
-      return item === undefined || (!item.isRunning && item.wantedAt > options.now())
+      return item === undefined || (!item.isRunning && !item.isWantedLazily && item.wantedAt > options.now())
     },
     forget(key) {
       clearTimeout(items.get(key)?.timer)
