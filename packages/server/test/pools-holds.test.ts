@@ -78,16 +78,19 @@ describe('a pod that is not ready any more', () => {
   test('cannot be had, and can be again', async () => {
     await c.create({ id: 'flips', size: 1 })
     const [name = ''] = await t.settles('flips', 1)
-    const set = (status: string) =>
+    const [pod] = await t.pods('flips')
+    const path = '/spec/containers/0/image'
+    // A status that somebody else writes is put right by the kubelet within a moment, which may never be seen; an image
+    // that cannot be pulled keeps the container from running.
+    const setImage = (value: string | undefined) =>
       c.kube.patch(
         resources.pods,
         { namespace: c.namespace, name },
-        { type: 'merge', body: { status: { conditions: [{ type: 'Ready', status }] } } },
-        { subresource: 'status' },
+        { type: 'json', operations: [{ op: 'replace', path, value }] },
       )
-    await set('False')
+    await setImage('No-Image')
     await t.settles('flips', 0, 1)
-    await set('True')
+    await setImage(pod?.spec?.containers[0]?.image)
     expect(await t.settles('flips', 1)).toEqual([name])
   })
 })
