@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { RequestRecord } from '../../packages/server/src/kube/http.ts'
+import { type KubeObject, resources } from '../../packages/server/src/kube/index.ts'
 import { beforeRetry, removeAllPools } from '../../packages/server/test/support/before-retry.ts'
 import { eventually, type RunningController, usePoolCluster } from '../../packages/server/test/support/pool-cluster.ts'
 import { checkAll, interfere, randomFrom, type Wanted } from '../../packages/server/test/support/pool-restarts.ts'
@@ -61,8 +62,27 @@ beforeEach(async () => {
   proxy.delayMs = 0
   controller = await c.start({ idleTimeoutMs: 5_000 })
   await removeAllPools(c)
+  await removeOrphans()
 })
 afterEach(() => controller?.stop())
+
+/**
+ * What garbage collection forgot when a try ended in the middle of an outage: a ReplicaSet whose Deployment came and went
+ * while the controller manager saw neither goes on making pods for ever.
+ */
+async function removeOrphans(): Promise<void> {
+  const { namespace } = c
+  await eventually('no ReplicaSets and pods of an earlier test', async () => {
+    const left: string[] = []
+    for (const resource of [resources.replicaSets, resources.pods]) {
+      for (const { metadata } of (await c.kube.list<KubeObject>(resource, { namespace })).items) {
+        left.push(metadata?.name ?? '')
+        await c.kube.delete(resource, { namespace, name: metadata?.name ?? '' }, { propagationPolicy: 'Background' })
+      }
+    }
+    return { isDone: left.length === 0, value: left }
+  })
+}
 
 const random = randomFrom(Number(process.env.SEED ?? 3))
 let round = 0
